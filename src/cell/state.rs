@@ -1,0 +1,281 @@
+//! The transitions of a cell. No clock, no lock, no I/O: the time and the dice come in as arguments.
+
+use std::sync::Arc;
+
+use super::freshness::{self, Policy};
+use crate::clock::{Deadline, Now};
+use crate::error::Error;
+use crate::token::Token;
+
+/// A token in a cell, with what readers need of it.
+#[derive(Debug)]
+pub(crate) struct Current {
+    pub(crate) token: Token,
+    /// From here on it is not sent any more; `None` is never.
+    stale: Option<Deadline>,
+}
+
+impl Current {
+    fn new(token: Token, now: Now, policy: &Policy) -> Self {
+        let token = match (token.expiry(), policy.default_lifetime) {
+            (None, Some(lifetime)) => token.with_expiry(Some(Deadline::after(now, lifetime))),
+            _ => token,
+        };
+        let skew = freshness::skew(policy, token.lifetime(now).unwrap_or_default());
+        let stale = token.expiry().map(|expiry| expiry.earlier(skew));
+        Self { token, stale }
+    }
+
+    pub(crate) fn is_fresh(&self, now: impl FnOnce() -> Now) -> bool {
+        self.stale.is_none_or(|stale| !stale.passed(now()))
+    }
+}
+
+/// What a caller finds.
+#[derive(Debug)]
+pub(crate) enum Found<F> {
+    /// A token to send.
+    Fresh(Arc<Current>),
+    /// None, but a flight that will bring one.
+    Flying(F),
+    /// None, and it is too early for another try.
+    Failed(Error),
+    /// None, and nobody is getting one: the caller is to start a flight.
+    Nothing,
+}
+
+/// What a flight starts from.
+pub(crate) struct Departure {
+    pub(crate) previous: Option<Token>,
+    pub(crate) epoch: u64,
+}
+
+/// `F` is the handle of a flight; the state only keeps it.
+#[derive(Debug)]
+pub(crate) struct State<F> {
+    /// The newest token, kept beyond its usefulness for its refresh token.
+    held: Option<Arc<Current>>,
+    /// Whether `held` was invalidated: then its access token is not used again.
+    rejected: bool,
+    failure: Option<Failure>,
+    flight: Option<F>,
+    /// Counts the tokens of this cell: what is said about an older one has no effect on a newer one.
+    generation: u64,
+    /// Counts the interventions of the user (`set`, `forget`): a flight that began before one changes nothing after it.
+    epoch: u64,
+}
+
+#[derive(Debug)]
+struct Failure {
+    error: Error,
+    retry: Deadline,
+    in_a_row: u32,
+}
+
+impl<F: Clone> State<F> {
+    pub(crate) fn new() -> Self {
+        Self { held: None, rejected: false, failure: None, flight: None, generation: 0, epoch: 0 }
+    }
+
+    /// Empty, Fresh, Expired or Failed, as a caller sees it.
+    pub(crate) fn look(&self, now: Now) -> Found<F> {
+        if let Some(current) = self.usable().filter(|current| current.is_fresh(|| now)) {
+            return Found::Fresh(current.clone());
+        }
+        match (&self.flight, &self.failure) {
+            (Some(flight), _) => Found::Flying(flight.clone()),
+            (None, Some(failure)) if !failure.retry.passed(now) => Found::Failed(failure.error.clone()),
+            (None, _) => Found::Nothing,
+        }
+    }
+
+    /// The token that was not rejected, fresh or not.
+    pub(crate) fn usable(&self) -> Option<&Arc<Current>> {
+        self.held.as_ref().filter(|_| !self.rejected)
+    }
+
+    pub(crate) fn flight(&self) -> Option<&F> {
+        self.flight.as_ref()
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What the next flight starts from.
+    pub(crate) fn departure(&self) -> Departure {
+        Departure { previous: self.held.as_ref().map(|current| current.token.clone()), epoch: self.epoch }
+    }
+
+    /// A flight has begun. There is none already.
+    pub(crate) fn depart(&mut self, flight: F) {
+        debug_assert!(self.flight.is_none(), "two flights at once");
+        self.flight = Some(flight);
+    }
+
+    /// The flight of `epoch` has ended: what those who waited for it get.
+    pub(crate) fn land(
+        &mut self,
+        epoch: u64,
+        outcome: Result<Token, Error>,
+        now: Now,
+        policy: &Policy,
+        jitter: f64,
+    ) -> Result<Arc<Current>, Error> {
+        if epoch != self.epoch {
+            // The user has set a token since, or forgotten this one. What was set is newer than what has landed.
+            return match self.usable() {
+                Some(current) => Ok(current.clone()),
+                None => outcome.map(|token| Arc::new(Current::new(token, now, policy))),
+            };
+        }
+        self.flight = None;
+        match outcome {
+            Ok(token) => Ok(self.adopt(token, now, policy)),
+            Err(error) => {
+                if error.spent_refresh_token() {
+                    self.drop_refresh_token(now, policy);
+                }
+                let in_a_row = self.failure.as_ref().map_or(0, |failure| failure.in_a_row).saturating_add(1);
+                let wait = freshness::backoff(policy, in_a_row, jitter, error.retry_after());
+                self.failure = Some(Failure { error: error.clone(), retry: Deadline::after(now, wait), in_a_row });
+                Err(error)
+            }
+        }
+    }
+
+    /// The user brings a token.
+    pub(crate) fn set(&mut self, token: Token, now: Now, policy: &Policy) {
+        self.intervene();
+        self.adopt(token, now, policy);
+    }
+
+    /// The user wants nothing of it kept.
+    pub(crate) fn forget(&mut self) {
+        self.intervene();
+        self.held = None;
+        self.failure = None;
+    }
+
+    /// The access token of `generation` is not used again, if it is still the newest one.
+    pub(crate) fn invalidate(&mut self, generation: u64) {
+        if generation == self.generation {
+            self.rejected = true;
+        }
+    }
+
+    /// Lets go of a flight under way: it ends by itself, and those who wait for it get what it brings.
+    fn intervene(&mut self) {
+        self.epoch += 1;
+        self.flight = None;
+    }
+
+    fn adopt(&mut self, token: Token, now: Now, policy: &Policy) -> Arc<Current> {
+        let current = Arc::new(Current::new(token, now, policy));
+        self.generation += 1;
+        self.rejected = false;
+        self.failure = None;
+        self.held = Some(current.clone());
+        current
+    }
+
+    /// The server does not know it any more; the access token lives on.
+    fn drop_refresh_token(&mut self, now: Now, policy: &Policy) {
+        if let Some(current) = self.held.take() {
+            let token = current.token.clone().without_refresh_token();
+            self.held = Some(Arc::new(Current::new(token, now, policy)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock;
+    use crate::error::ErrorKind;
+
+    type Numbered = State<u32>;
+
+    fn token(text: &str) -> Token {
+        Token::bearer(text).unwrap().with_refresh_token("r")
+    }
+
+    fn landed(state: &mut Numbered, outcome: Result<Token, Error>) -> Result<Arc<Current>, Error> {
+        let epoch = state.departure().epoch;
+        state.land(epoch, outcome, clock::now(), &Policy::default(), 0.5)
+    }
+
+    fn sees(state: &Numbered) -> String {
+        match state.look(clock::now()) {
+            Found::Fresh(current) => current.token.access_token().to_owned(),
+            Found::Flying(flight) => format!("flight {flight}"),
+            Found::Failed(error) => format!("{:?}", error.kind()),
+            Found::Nothing => "nothing".into(),
+        }
+    }
+
+    #[test]
+    fn from_empty_to_fresh_to_expired() {
+        let mut state = Numbered::new();
+        assert_eq!(sees(&state), "nothing");
+        state.depart(1);
+        assert_eq!(sees(&state), "flight 1");
+        landed(&mut state, Ok(token("a"))).unwrap();
+        assert_eq!(sees(&state), "a");
+        state.set(token("b").with_expires_in(Duration::ZERO), clock::now(), &Policy::default());
+        assert_eq!(sees(&state), "nothing");
+        assert_eq!(state.departure().previous.unwrap().refresh_token(), Some("r"));
+    }
+
+    #[test]
+    fn a_failure_is_remembered_and_a_success_forgets_it() {
+        let mut state = Numbered::new();
+        state.depart(1);
+        landed(&mut state, Err(Error::new(ErrorKind::Timeout, ""))).unwrap_err();
+        assert_eq!(sees(&state), "Timeout");
+        state.depart(2);
+        assert_eq!(sees(&state), "flight 2");
+        landed(&mut state, Ok(token("a"))).unwrap();
+        state.invalidate(state.generation());
+        assert_eq!(sees(&state), "nothing");
+    }
+
+    #[test]
+    fn what_is_said_of_an_older_token_has_no_effect() {
+        let mut state = Numbered::new();
+        landed(&mut state, Ok(token("a"))).unwrap();
+        let old = state.generation();
+        landed(&mut state, Ok(token("b"))).unwrap();
+        state.invalidate(old);
+        assert_eq!(sees(&state), "b");
+    }
+
+    #[test]
+    fn a_flight_changes_nothing_after_an_intervention() {
+        let mut state = Numbered::new();
+        let epoch = state.departure().epoch;
+        state.depart(1);
+        state.set(token("set"), clock::now(), &Policy::default());
+        let got = state.land(epoch, Ok(token("late")), clock::now(), &Policy::default(), 0.5).unwrap();
+        assert_eq!(got.token.access_token(), "set");
+        assert_eq!(sees(&state), "set");
+
+        let epoch = state.departure().epoch;
+        state.depart(2);
+        state.forget();
+        state.depart(3);
+        state.land(epoch, Ok(token("late")), clock::now(), &Policy::default(), 0.5).unwrap();
+        assert_eq!(sees(&state), "flight 3");
+    }
+
+    #[test]
+    fn a_spent_refresh_token_is_dropped_and_the_access_token_is_not() {
+        let mut state = Numbered::new();
+        landed(&mut state, Ok(token("a"))).unwrap();
+        landed(&mut state, Err(Error::new(ErrorKind::Overloaded, "").with_spent_refresh_token())).unwrap_err();
+        assert_eq!(sees(&state), "a");
+        assert_eq!(state.departure().previous.unwrap().refresh_token(), None);
+    }
+}

@@ -1,0 +1,136 @@
+//! The handle to the shared token.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Request;
+use tokio::sync::watch;
+
+use super::{Acquired, Cell};
+use crate::attach::{self, Attach};
+use crate::error::Error;
+use crate::token::Token;
+
+/// A handle to the token that a layer shares with all its services. Cheap to clone.
+///
+/// ```
+/// use tower_oauth2::{ErrorKind, OAuth2Layer, Token, client::Client, grant::ClientCredentials};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_oauth2::Error> {
+/// let grant = ClientCredentials::new("https://auth.example.com/token", Client::basic("id", "secret"))?;
+/// let tokens = OAuth2Layer::new(grant).tokens();
+/// assert_eq!(tokens.peek(), None);
+///
+/// // This layer has no service yet to send a token call through.
+/// assert_eq!(tokens.get().await.unwrap_err().kind(), ErrorKind::NoTransport);
+///
+/// tokens.set(Token::bearer("from elsewhere")?.with_refresh_token("…"));
+/// # unreachable!();
+/// # }
+/// ```
+///
+/// What needs the network goes through the layer's `token_service`, or else through the inner service of a service of
+/// the layer, known once one of them was asked whether it is ready.
+#[derive(Clone)]
+pub struct Tokens {
+    cell: Arc<Cell>,
+    attach: Arc<Attach>,
+}
+
+impl Tokens {
+    pub(crate) fn new(cell: Arc<Cell>, attach: Arc<Attach>) -> Self {
+        Self { cell, attach }
+    }
+
+    /// The token: at once if it is fresh, else from the token call that is under way or is begun now.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong with that call; the remembered error of an earlier one until its back-off has passed;
+    /// [`ErrorKind::NoTransport`](crate::ErrorKind::NoTransport) where there is nothing yet to send it through.
+    ///
+    /// # Cancel safety
+    ///
+    /// The call goes on without the caller, and its token is kept for the next.
+    pub async fn get(&self) -> Result<Token, Error> {
+        self.arrived(self.cell.acquire(|| None)).await
+    }
+
+    /// The newest token, without waiting, even if it has expired. `None` when there is none yet, or it was invalidated or
+    /// forgotten.
+    pub fn peek(&self) -> Option<Token> {
+        self.cell.peek()
+    }
+
+    /// Renews the token now, whatever the clock says and whatever failed before; joins a token call that is under way.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tokens::get`]. The token that was there stays in use until it expires.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Tokens::get`].
+    pub async fn refresh(&self) -> Result<Token, Error> {
+        self.arrived(self.cell.renew()).await
+    }
+
+    /// The access token is not used again: the next request gets a new one. The refresh token is kept.
+    pub fn invalidate(&self) {
+        self.cell.invalidate();
+    }
+
+    /// Uses this token from now on: one that was stored, or came from elsewhere. A failure before it is forgotten; a token
+    /// call under way has no effect any more.
+    pub fn set(&self, token: Token) {
+        self.cell.set(token);
+    }
+
+    /// Forgets the token, its refresh token too: the next request begins anew. A token call under way has no effect on the
+    /// requests that begin after this.
+    pub fn forget(&self) {
+        self.cell.forget();
+    }
+
+    /// Follows the token: what [`peek`](Tokens::peek) gives, and each change of it. A change may be skipped when the next
+    /// follows at once; the last one never is.
+    ///
+    /// Do not hold what [`borrow`](watch::Receiver::borrow) gives while calling a method of this handle.
+    pub fn changes(&self) -> watch::Receiver<Option<Token>> {
+        self.cell.changes()
+    }
+
+    /// Puts the token into a request that is sent without the layer, by the layer's rules: not over cleartext, not to a
+    /// foreign origin, not in place of an `Authorization` that is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tokens::get`]; [`ErrorKind::Cleartext`](crate::ErrorKind::Cleartext) and, where the layer refuses foreign
+    /// origins, [`ErrorKind::ForeignOrigin`](crate::ErrorKind::ForeignOrigin).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Tokens::get`]; the request is changed at the end only.
+    pub async fn authorize<B>(&self, request: &mut Request<B>) -> Result<(), Error> {
+        if self.attach.wants(request)? {
+            let token = self.get().await?;
+            attach::insert(request, token.header());
+        }
+        Ok(())
+    }
+
+    async fn arrived(&self, acquired: Acquired) -> Result<Token, Error> {
+        match acquired {
+            Acquired::Fresh(current) => Ok(current.token.clone()),
+            Acquired::Failed(error) => Err(error),
+            Acquired::Wait(wait) => wait.await.map(|current| current.token.clone()),
+        }
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").field("token", &self.peek()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,155 @@
+//! The only place that asks for the time.
+//!
+//! Two clocks, because each is wrong alone: the monotonic one stands still while a laptop sleeps, and the wall clock
+//! steps. A [`Deadline`] has passed when *either* says so. The monotonic clock is tokio's, so that a test which pauses
+//! tokio's time steers ours.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+/// Longer lifetimes are cut to this, so that no sum with a clock overflows.
+pub(crate) const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// One look at both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    mono: Instant,
+    wall: SystemTime,
+}
+
+/// Looks at both clocks.
+pub(crate) fn now() -> Now {
+    Now { mono: Instant::now(), wall: SystemTime::now() }
+}
+
+impl Now {
+    pub(crate) fn wall(self) -> SystemTime {
+        self.wall
+    }
+}
+
+/// A moment, on both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    mono: Instant,
+    wall: SystemTime,
+}
+
+impl Deadline {
+    /// The moment that comes `wait` after `now`.
+    pub(crate) fn after(now: Now, wait: Duration) -> Self {
+        let wait = wait.min(FAR);
+        Self {
+            // `FAR` fits both clocks, so the sums do not fail.
+            mono: now.mono.checked_add(wait).unwrap_or(now.mono),
+            wall: now.wall.checked_add(wait).unwrap_or(now.wall),
+        }
+    }
+
+    /// The moment when the wall clock shows `wall`; one in the past has passed.
+    pub(crate) fn at(now: Now, wall: SystemTime) -> Self {
+        let wait = wall.duration_since(now.wall).unwrap_or_default();
+        Self { wall: wall.min(now.wall + FAR), ..Self::after(now, wait) }
+    }
+
+    pub(crate) fn passed(self, now: Now) -> bool {
+        now.mono >= self.mono || now.wall >= self.wall
+    }
+
+    /// How long until it passes, by the clock that gets there first; zero when it has passed.
+    pub(crate) fn remaining(self, now: Now) -> Duration {
+        let mono = self.mono.saturating_duration_since(now.mono);
+        let wall = self.wall.duration_since(now.wall).unwrap_or_default();
+        mono.min(wall)
+    }
+
+    /// The moment `by` before this one.
+    pub(crate) fn earlier(self, by: Duration) -> Self {
+        Self {
+            mono: self.mono.checked_sub(by).unwrap_or(self.mono),
+            wall: self.wall.checked_sub(by).unwrap_or(self.wall),
+        }
+    }
+
+    pub(crate) fn wall(self) -> SystemTime {
+        self.wall
+    }
+}
+
+/// Runs `future` for at most `limit`; `None` when the time is over.
+///
+/// Inside a tokio runtime the timer is tokio's. Outside one, a helper thread keeps the time.
+pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    if tokio::runtime::Handle::try_current().is_ok() {
+        return tokio::time::timeout(limit, future).await.ok();
+    }
+    let mut future = pin!(future);
+    let mut timer = futures_timer::Delay::new(limit);
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        pin!(&mut timer).poll(cx).map(|()| None)
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn later(now: Now, mono: u64, wall: u64) -> Now {
+        Now { mono: now.mono + Duration::from_secs(mono), wall: now.wall + Duration::from_secs(wall) }
+    }
+
+    #[test]
+    fn either_clock_ends_a_deadline() {
+        let start = now();
+        let deadline = Deadline::after(start, Duration::from_secs(60));
+        for (mono, wall, passed) in [(0, 0, false), (59, 59, false), (60, 60, true), (60, 0, true), (1, 3600, true)] {
+            assert_eq!(deadline.passed(later(start, mono, wall)), passed, "after {mono} s and {wall} s");
+        }
+    }
+
+    #[test]
+    fn a_wall_time_becomes_a_wait() {
+        let start = now();
+        let deadline = Deadline::at(start, start.wall + Duration::from_secs(10));
+        assert_eq!(deadline.remaining(start), Duration::from_secs(10));
+        assert_eq!(deadline.earlier(Duration::from_secs(4)).remaining(start), Duration::from_secs(6));
+        assert!(Deadline::at(start, SystemTime::UNIX_EPOCH).passed(start));
+    }
+
+    #[test]
+    fn no_lifetime_overflows() {
+        let start = now();
+        assert_eq!(Deadline::after(start, Duration::MAX).remaining(start), FAR);
+    }
+
+    #[test]
+    fn keeps_time_without_a_runtime() {
+        let never = std::future::pending::<()>();
+        let mut limited = pin!(within(Duration::from_millis(1), never));
+        let waker = std::task::Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
+        let mut cx = std::task::Context::from_waker(&waker);
+        let outcome = loop {
+            match limited.as_mut().poll(&mut cx) {
+                Poll::Ready(outcome) => break outcome,
+                Poll::Pending => std::thread::park(),
+            }
+        };
+        assert_eq!(outcome, None);
+    }
+
+    struct Unpark(std::thread::Thread);
+
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+}

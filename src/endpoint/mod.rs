@@ -1,0 +1,105 @@
+//! The token endpoint: a form in, a token out (RFC 6749 §3.2).
+
+mod response;
+mod retry_after;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+
+use crate::client::Client;
+use crate::clock;
+use crate::error::Error;
+use crate::form::Form;
+use crate::into_url::{self, IntoUrl};
+use crate::token::Token;
+use crate::transport::Transport;
+
+/// A token endpoint and the client that authenticates at it: what a grant of your own needs to turn a form into a token.
+///
+/// One that exists has a good address: `https`, or `http` on this machine, without user information or fragment. Its own
+/// query is kept.
+///
+/// ```
+/// use tower_oauth2::{Error, Token, client::Client, endpoint::TokenEndpoint, form::Form, transport::Transport};
+///
+/// # fn main() -> Result<(), Error> {
+/// let endpoint = TokenEndpoint::new("https://auth.example.com/token", Client::basic("id", "secret"))?;
+///
+/// // The JWT bearer grant of RFC 7523, as a closure.
+/// let grant = move |_previous: Option<Token>, http: Transport| {
+///     let endpoint = endpoint.clone();
+///     async move {
+///         let form = Form::new("urn:ietf:params:oauth:grant-type:jwt-bearer").param("assertion", "eyJhbGciOi…");
+///         endpoint.token(&http, form).await
+///     }
+/// };
+/// # let _layer = tower_oauth2::OAuth2Layer::new(grant);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct TokenEndpoint {
+    uri: Uri,
+    client: Client,
+}
+
+impl TokenEndpoint {
+    /// The endpoint at this address, for this client.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the address or the client's id is wrong,
+    /// [`ErrorKind::Cleartext`](crate::ErrorKind::Cleartext) when it is `http://` to another machine.
+    pub fn new(token_url: impl IntoUrl, client: Client) -> Result<Self, Error> {
+        let url = into_url::endpoint_url("token_url", token_url)?;
+        into_url::refuse_cleartext("token_url", &url)?;
+        Self::dangerous_cleartext(url, client)
+    }
+
+    /// As [`TokenEndpoint::new`], but `http://` may go to any machine.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the address or the client's id is wrong.
+    ///
+    /// # Security
+    ///
+    /// Whoever sees the traffic sees the client's secret and the tokens. Only for a network that is protected otherwise,
+    /// such as a service mesh.
+    pub fn dangerous_cleartext(token_url: impl IntoUrl, client: Client) -> Result<Self, Error> {
+        let url = into_url::endpoint_url("token_url", token_url)?;
+        client.check()?;
+        let uri = Uri::try_from(url.as_str()).map_err(|why| Error::argument("token_url", why))?;
+        Ok(Self { uri, client })
+    }
+
+    /// Sends the form with the client's authentication and reads the token from the answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transport::send`]; [`ErrorKind::Redirected`](crate::ErrorKind::Redirected) for a 3xx; what the server says went
+    /// wrong, with its [`status`](Error::status), [`oauth`](Error::oauth) and [`retry_after`](Error::retry_after);
+    /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) for an answer that is no token and no error.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the request. A code or a rotating refresh token in the form may be spent then.
+    pub async fn token(&self, http: &Transport, form: Form) -> Result<Token, Error> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        let form = self.client.authenticate(form, &mut headers);
+        let answer = http.send(self.request(headers, form.encode())).await?;
+        let secrets: Vec<&str> = form.secrets().chain(self.client.secret()).collect();
+        response::read(&answer, clock::now(), &secrets)
+    }
+
+    fn request(&self, headers: HeaderMap, body: Bytes) -> Request<Bytes> {
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = headers;
+        request
+    }
+}

@@ -1,0 +1,205 @@
+//! The one error of this crate: opaque, cheap to clone, and free of secrets.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::kind::ErrorKind;
+use super::oauth::OAuthError;
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// Why a request could not be authorized, or a builder refused an argument.
+///
+/// It is cheap to clone: every request that waited for the same token call gets the same error. The service's error type
+/// is `tower::BoxError`; downcast it to this type to tell the layer's own failures from the inner service's.
+///
+/// ```
+/// use tower_oauth2::{Error, ErrorKind, Token};
+///
+/// let error: Error = Token::bearer("two words").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Configuration);
+/// assert!(!error.is_transient());
+/// assert!(error.to_string().contains("access_token"));
+/// ```
+///
+/// # Security
+///
+/// It never holds a token, a secret, a code or a response body. `Display` prints one level; [`source`](StdError::source)
+/// has the next one, which may be an error of the inner service.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    context: Cow<'static, str>,
+    status: Option<StatusCode>,
+    oauth: Option<OAuthError>,
+    retry_after: Option<Duration>,
+    spent_refresh_token: bool,
+    source: Option<BoxError>,
+}
+
+// ===== impl Error =====
+
+impl Error {
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether the same may work later with nothing changed: an outage, an overload, a time-out.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::Overloaded | ErrorKind::Panicked)
+    }
+
+    /// How long the authorization server asked to be left alone (`Retry-After`), at most one hour.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The HTTP status of the token endpoint's answer, where there was one.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.0.status
+    }
+
+    /// What the authorization server said: `error`, `error_description` and `error_uri` ([RFC 6749 §5.2]).
+    ///
+    /// [RFC 6749 §5.2]: https://www.rfc-editor.org/rfc/rfc6749#section-5.2
+    pub fn oauth(&self) -> Option<&OAuthError> {
+        self.0.oauth.as_ref()
+    }
+
+    /// An error for a grant of your own: its kind decides what happens next, its cause is for people.
+    ///
+    /// ```
+    /// use tower_oauth2::{Error, ErrorKind, Token};
+    ///
+    /// fn from_a_file(path: &str) -> Result<Token, Error> {
+    ///     let text = std::fs::read_to_string(path).map_err(|cause| Error::caused_by(ErrorKind::Transport, cause))?;
+    ///     Token::bearer(text.trim())
+    /// }
+    ///
+    /// assert!(from_a_file("/nowhere/token").unwrap_err().is_transient());
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// The cause is printed by whoever walks the chain of errors: it must not hold a secret.
+    pub fn caused_by(kind: ErrorKind, cause: impl Into<BoxError>) -> Self {
+        Self::new(kind, "").with_source(cause)
+    }
+
+    /// An error of `kind`; `context` says what exactly, and never holds a secret.
+    pub(crate) fn new(kind: ErrorKind, context: impl Into<Cow<'static, str>>) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            context: context.into(),
+            status: None,
+            oauth: None,
+            retry_after: None,
+            spent_refresh_token: false,
+            source: None,
+        }))
+    }
+
+    /// The argument `name` of a builder is wrong.
+    pub(crate) fn argument(name: &str, why: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Configuration, format!("`{name}`: {why}"))
+    }
+
+    pub(crate) fn malformed(what: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Malformed, what)
+    }
+
+    fn with_source(self, source: impl Into<BoxError>) -> Self {
+        let source = source.into();
+        self.change(|inner| inner.source = Some(source))
+    }
+
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
+        self.change(|inner| inner.status = Some(status))
+    }
+
+    pub(crate) fn with_oauth(self, oauth: Option<OAuthError>) -> Self {
+        self.change(|inner| inner.oauth = oauth)
+    }
+
+    pub(crate) fn with_retry_after(self, wait: Option<Duration>) -> Self {
+        self.change(|inner| inner.retry_after = wait)
+    }
+
+    /// Says that the refresh token which was sent is dead, whatever else went wrong afterwards.
+    pub(crate) fn with_spent_refresh_token(self) -> Self {
+        self.change(|inner| inner.spent_refresh_token = true)
+    }
+
+    pub(crate) fn spent_refresh_token(&self) -> bool {
+        self.0.spent_refresh_token
+    }
+
+    /// What was said about the failure, without the kind.
+    pub(crate) fn context(&self) -> &str {
+        &self.0.context
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        match Arc::get_mut(&mut self.0) {
+            Some(inner) => change(inner),
+            // Shared already: the copy points to the original, which keeps the cause.
+            None => {
+                let mut inner = Inner {
+                    kind: self.0.kind,
+                    context: self.0.context.clone(),
+                    status: self.0.status,
+                    oauth: self.0.oauth.clone(),
+                    retry_after: self.0.retry_after,
+                    spent_refresh_token: self.0.spent_refresh_token,
+                    source: self.0.source.is_some().then(|| Box::new(self.clone()) as BoxError),
+                };
+                change(&mut inner);
+                self = Self(Arc::new(inner));
+            }
+        }
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.kind.says())?;
+        if !self.0.context.is_empty() {
+            write!(f, ": {}", self.0.context)?;
+        }
+        match (self.0.status, &self.0.oauth) {
+            (Some(status), Some(oauth)) => write!(f, " (status {}, {oauth})", status.as_u16()),
+            (Some(status), None) => write!(f, " (status {})", status.as_u16()),
+            (None, Some(oauth)) => write!(f, " ({oauth})"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("context", &self.0.context)
+            .field("status", &self.0.status)
+            .field("oauth", &self.0.oauth)
+            .field("retry_after", &self.0.retry_after)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

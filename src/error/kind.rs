@@ -1,0 +1,68 @@
+//! What kinds of failure there are, and what each asks of the user.
+
+/// What kind of failure an [`Error`](crate::Error) is: what to do next depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An argument is wrong: a malformed URL, an empty client id, a scope with forbidden characters. Change the code.
+    Configuration,
+    /// The token or a secret would have gone over `http://` to a host that is not loopback. Use `https://`.
+    Cleartext,
+    /// The request goes to an origin that the token is not bound to, and the layer was told to refuse those.
+    ForeignOrigin,
+    /// This handle has nothing yet to send a token call through. Send a request through a service of the layer first,
+    /// or give the layer a `token_service`.
+    NoTransport,
+    /// A token call went through the layer that was waiting for it. Give `token_service` a client without the layer.
+    Recursion,
+    /// The token endpoint could not be reached: name resolution, connect, TLS, reset. Tried again after the back-off.
+    Transport,
+    /// The token endpoint did not answer within the deadline. Tried again after the back-off.
+    Timeout,
+    /// The authorization server is overloaded or out of order (408, 429, 5xx, `temporarily_unavailable`).
+    Overloaded,
+    /// The authorization server does not accept the client (`invalid_client`, `unauthorized_client`, or a bare 401).
+    ClientRejected,
+    /// The authorization server does not accept the request (`invalid_scope`, `invalid_request`, another 4xx).
+    RequestRejected,
+    /// The authorization server does not accept the grant: code, password or refresh token (`invalid_grant`).
+    InvalidGrant,
+    /// The answer of the token endpoint cannot be used: not JSON, no token in it, too large, an unknown token type.
+    Malformed,
+    /// The token endpoint answered with a redirect, which is never followed: a secret would follow it.
+    Redirected,
+    /// The grant, or the service under it, panicked.
+    Panicked,
+}
+
+impl ErrorKind {
+    /// The sentence that an error of this kind begins with: what happened, and what to do next.
+    pub(super) fn says(self) -> &'static str {
+        match self {
+            Self::Configuration => "wrong argument",
+            Self::Cleartext => "refused to send a credential over cleartext http; use https",
+            Self::ForeignOrigin => "refused to send a request to an origin that the token is not bound to",
+            Self::NoTransport => {
+                "nothing to send a token call through yet; send a request through the layer's service first, or give the layer a `token_service`"
+            }
+            Self::Recursion => {
+                "a token call went through the layer that waits for it; give `token_service` a client without this layer"
+            }
+            Self::Transport => "the token endpoint could not be reached",
+            Self::Timeout => "the token endpoint did not answer in time",
+            Self::Overloaded => "the authorization server is overloaded or out of order",
+            Self::ClientRejected => {
+                "the authorization server rejected the client; check its id, its secret and how it authenticates"
+            }
+            Self::RequestRejected => {
+                "the authorization server rejected the token request; check scope, parameters and what the client is allowed"
+            }
+            Self::InvalidGrant => {
+                "the authorization server rejected the grant: it is expired, revoked or not this client's"
+            }
+            Self::Malformed => "the token endpoint's answer cannot be used",
+            Self::Redirected => "the token endpoint redirected, which is not followed; use the address it moved to",
+            Self::Panicked => "the grant panicked",
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What went wrong: [`Error`](crate::Error) with its [`ErrorKind`](crate::ErrorKind), and what the authorization server
+//! said.
+
+pub(crate) mod failure;
+pub(crate) mod kind;
+mod oauth;
+
+pub(crate) use self::failure::Error;
+pub(crate) use self::kind::ErrorKind;
+pub use self::oauth::OAuthError;

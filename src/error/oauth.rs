@@ -1,0 +1,79 @@
+//! The error answer of an authorization server (RFC 6749 §5.2), made safe to keep and to print.
+
+use std::fmt;
+
+/// Longer texts of a server are cut: they end in logs.
+const LONGEST: usize = 512;
+
+/// What an authorization server said went wrong: [RFC 6749 §5.2].
+///
+/// The texts are the server's, cut to 512 characters, without control characters. A text that repeats a secret of the
+/// request is dropped.
+///
+/// [RFC 6749 §5.2]: https://www.rfc-editor.org/rfc/rfc6749#section-5.2
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuthError {
+    error: String,
+    description: Option<String>,
+    uri: Option<String>,
+}
+
+impl OAuthError {
+    /// The code, such as `invalid_scope`.
+    pub fn error(&self) -> &str {
+        &self.error
+    }
+
+    /// The explanation for the developer, where there was one.
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// The address of a page about the error, where there was one.
+    pub fn uri(&self) -> Option<&str> {
+        self.uri.as_deref()
+    }
+
+    /// Takes what a server said, less what repeats one of the `secrets`.
+    ///
+    /// `None` when there is no code that can be kept.
+    pub(crate) fn heard(error: &str, description: Option<&str>, uri: Option<&str>, secrets: &[&str]) -> Option<Self> {
+        let keep = |text: &str| {
+            let leaks = secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret));
+            let clean: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+            (!leaks && !clean.is_empty()).then_some(clean)
+        };
+        Some(Self { error: keep(error)?, description: description.and_then(keep), uri: uri.and_then(keep) })
+    }
+}
+
+impl fmt::Display for OAuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.error)?;
+        match &self.description {
+            Some(description) => write!(f, ": {description}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_and_cleaned() {
+        let long = "x".repeat(2_000);
+        let heard = OAuthError::heard("invalid_\u{0}scope", Some(&long), Some(""), &[]).unwrap();
+        assert_eq!(heard.error(), "invalid_scope");
+        assert_eq!(heard.description().unwrap().len(), LONGEST);
+        assert_eq!(heard.uri(), None);
+    }
+
+    #[test]
+    fn an_echoed_secret_is_dropped() {
+        let heard = OAuthError::heard("invalid_client", Some("bad secret 'hunter2'"), None, &["hunter2"]).unwrap();
+        assert_eq!(heard.to_string(), "invalid_client");
+        assert_eq!(OAuthError::heard("hunter2", None, None, &["hunter2"]), None);
+    }
+}

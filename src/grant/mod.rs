@@ -1,0 +1,85 @@
+//! Grants: the ways to get a token (RFC 6749 §1.3), and how to write another.
+//!
+//! | grant | for |
+//! | --- | --- |
+//! | [`ClientCredentials`] | a program that acts for itself |
+//! | any `Fn(Option<Token>, Transport) -> impl Future<Output = Result<Token, Error>>` | everything else |
+
+mod client_credentials;
+mod parameters;
+mod refresh;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::error::Error;
+use crate::token::Token;
+use crate::transport::Transport;
+
+pub use self::client_credentials::ClientCredentials;
+
+/// A way to get a token.
+///
+/// Write one `async fn`, or a closure:
+///
+/// ```
+/// use tower_oauth2::{Error, OAuth2Layer, Token, grant::Grant, transport::Transport};
+///
+/// struct FromTheVault;
+///
+/// impl Grant for FromTheVault {
+///     async fn obtain(&self, _previous: Option<Token>, http: Transport) -> Result<Token, Error> {
+///         let request = http::Request::get("https://vault.example.com/v1/token").body(Default::default()).unwrap();
+///         let answer = http.send(request).await?;
+///         Token::bearer(String::from_utf8_lossy(answer.body()))
+///     }
+/// }
+///
+/// let layer = OAuth2Layer::new(FromTheVault);
+/// let layer = OAuth2Layer::new(async |_previous: Option<Token>, _http: Transport| Token::bearer("fixed"));
+/// # let _ = layer;
+/// ```
+pub trait Grant: Send + Sync + 'static {
+    /// Gets a token.
+    ///
+    /// It is called when there is no token that can be used, by one caller at a time. `previous` is the last token of the
+    /// layer, expired or refused: its refresh token may still be good. It is `None` for the first token, and after
+    /// [`Tokens::forget`](crate::Tokens::forget). `http` sends requests through the layer's transport.
+    ///
+    /// # Errors
+    ///
+    /// Every request that waits for this token gets the error, and no new try is made before the back-off has passed.
+    /// [`Error::caused_by`] makes one of an error of your own.
+    ///
+    /// # Panics
+    ///
+    /// A panic becomes [`ErrorKind::Panicked`](crate::ErrorKind::Panicked) for those who wait.
+    ///
+    /// # Cancel safety
+    ///
+    /// The layer does not drop the future before it is done: inside a tokio runtime it is a task of its own.
+    fn obtain(&self, previous: Option<Token>, http: Transport) -> impl Future<Output = Result<Token, Error>> + Send;
+}
+
+impl<F, Fut> Grant for F
+where
+    F: Fn(Option<Token>, Transport) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Token, Error>> + Send,
+{
+    fn obtain(&self, previous: Option<Token>, http: Transport) -> impl Future<Output = Result<Token, Error>> + Send {
+        self(previous, http)
+    }
+}
+
+/// A grant with its future boxed, so that a cell need not know which grant it holds.
+pub(crate) trait AnyGrant: Send + Sync {
+    fn obtain_boxed(&self, previous: Option<Token>, http: Transport) -> Obtaining<'_>;
+}
+
+pub(crate) type Obtaining<'a> = Pin<Box<dyn Future<Output = Result<Token, Error>> + Send + 'a>>;
+
+impl<G: Grant> AnyGrant for G {
+    fn obtain_boxed(&self, previous: Option<Token>, http: Transport) -> Obtaining<'_> {
+        Box::pin(self.obtain(previous, http))
+    }
+}

@@ -1,0 +1,59 @@
+//! What every grant can be asked to send along: scope, resources, and parameters of the user's own.
+
+use url::Url;
+
+use crate::error::Error;
+use crate::form::Form;
+use crate::scope;
+
+#[derive(Clone, Default)]
+pub(super) struct Parameters {
+    scope: Option<String>,
+    more: Vec<(String, String)>,
+}
+
+impl Parameters {
+    pub(super) fn set_scope(&mut self, scope: &str) -> Result<(), Error> {
+        self.scope = scope::parse(scope)?;
+        Ok(())
+    }
+
+    pub(super) fn add(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.more.push((name.into(), value.into()));
+    }
+
+    /// An absolute URI without fragment (RFC 8707 §2), sent as it was written: servers compare it as text.
+    pub(super) fn add_resource(&mut self, uri: impl Into<String>) -> Result<(), Error> {
+        let uri = uri.into();
+        match Url::parse(&uri) {
+            Err(why) => return Err(Error::argument("resource", format!("not an absolute URI ({why})"))),
+            Ok(url) if url.fragment().is_some() => {
+                return Err(Error::argument("resource", "must not have a fragment (RFC 8707 §2)"));
+            }
+            Ok(_) => self.add("resource", uri),
+        }
+        Ok(())
+    }
+
+    /// For a request that asks for a new grant.
+    pub(super) fn with_scope(&self, form: Form) -> Form {
+        let form = match &self.scope {
+            Some(scope) => form.param("scope", scope),
+            None => form,
+        };
+        self.without_scope(form)
+    }
+
+    /// For a refresh: it gets what was granted, and does not repeat the scope.
+    pub(super) fn without_scope(&self, form: Form) -> Form {
+        form.params(&self.more)
+    }
+}
+
+/// Values of parameters may be secrets; their names are not.
+impl std::fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.more.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Parameters").field("scope", &self.scope).field("more", &names).finish()
+    }
+}

@@ -1,0 +1,34 @@
+#![doc = include_str!("../docs/crate.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod endpoint;
+pub mod error;
+pub mod form;
+pub mod future;
+pub mod grant;
+#[cfg(feature = "https")]
+pub mod https;
+pub mod into_url;
+pub mod route;
+pub mod transport;
+
+mod attach;
+mod cell;
+mod clock;
+mod layer;
+mod origin;
+mod random;
+mod scope;
+mod secret;
+mod service;
+mod sync;
+mod token;
+
+pub use self::cell::Tokens;
+pub use self::error::failure::Error;
+pub use self::error::kind::ErrorKind;
+pub use self::layer::OAuth2Layer;
+pub use self::service::OAuth2;
+pub use self::token::Token;

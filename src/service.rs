@@ -1,0 +1,175 @@
+//! The service: it is ready when there is a token, and puts the token into each request.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use crate::attach::{self, Attach};
+use crate::cell::{Acquired, Cell, Current, Tokens, Wait};
+use crate::clock;
+use crate::error::Error;
+use crate::future::ResponseFuture;
+use crate::route::{ThroughInner, TokenRoute};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A service whose requests carry a token; made by [`OAuth2Layer`](crate::OAuth2Layer).
+///
+/// It is ready when there is a token and the inner service is ready. A token that cannot be had is told by `call`, never
+/// by `poll_ready`: to tower a service that fails there is dead for ever.
+pub struct OAuth2<S, G, T = ThroughInner> {
+    inner: S,
+    cell: Arc<Cell>,
+    attach: Arc<Attach>,
+    route: T,
+    readiness: Readiness,
+    grant: PhantomData<fn() -> G>,
+}
+
+/// How far `poll_ready` has come. `call` takes it, and clones start without.
+enum Readiness {
+    /// Nothing was done.
+    Idle,
+    /// A token call is under way. The inner service was not asked yet, so nothing of it is held meanwhile.
+    Waiting(Wait),
+    /// There was a fresh token. What is left is the inner service.
+    Fresh,
+    /// The token that was waited for was not fresh even on arrival. It serves this request, and nobody loops.
+    Stale(Arc<Current>),
+    /// There is no token. The inner service was not asked, and `call` tells.
+    Failed(Error),
+}
+
+impl<S, G, T> OAuth2<S, G, T> {
+    pub(crate) fn new(inner: S, cell: Arc<Cell>, attach: Arc<Attach>, route: T) -> Self {
+        Self { inner, cell, attach, route, readiness: Readiness::Idle, grant: PhantomData }
+    }
+
+    /// A handle to the token that all services of the layer share.
+    pub fn tokens(&self) -> Tokens {
+        Tokens::new(self.cell.clone(), self.attach.clone())
+    }
+}
+
+impl<S, G, T, B, R> Service<Request<B>> for OAuth2<S, G, T>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    T: TokenRoute<S, B>,
+{
+    type Response = Response<R>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future, S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        loop {
+            match &mut self.readiness {
+                Readiness::Idle => self.readiness = self.look::<B>(),
+                Readiness::Waiting(wait) => {
+                    self.readiness = match ready!(Pin::new(wait).poll(cx)) {
+                        Ok(current) if current.is_fresh(clock::now) => Readiness::Fresh,
+                        Ok(current) => Readiness::Stale(current),
+                        Err(error) => Readiness::Failed(error),
+                    }
+                }
+                Readiness::Fresh | Readiness::Stale(_) => return self.inner.poll_ready(cx).map_err(Into::into),
+                Readiness::Failed(_) => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let readiness = std::mem::replace(&mut self.readiness, Readiness::Idle);
+        let inner_is_ready = !matches!(readiness, Readiness::Failed(_));
+        match self.attach.wants(&request) {
+            Err(error) => return ResponseFuture::failed(error),
+            Ok(false) => return self.send(request, inner_is_ready),
+            Ok(true) => {}
+        }
+        // The newest token: since `poll_ready` it may have been renewed, or have expired.
+        if self.cell.with_fresh(|current| attach::insert(&mut request, current.token.header())).is_some() {
+            return self.send(request, inner_is_ready);
+        }
+        match readiness {
+            Readiness::Stale(current) => {
+                attach::insert(&mut request, current.token.header());
+                self.send(request, true)
+            }
+            Readiness::Failed(error) => ResponseFuture::failed(error),
+            Readiness::Idle | Readiness::Waiting(_) | Readiness::Fresh => self.send_late(request),
+        }
+    }
+}
+
+impl<S, G, T> OAuth2<S, G, T> {
+    fn look<B>(&self) -> Readiness
+    where
+        T: TokenRoute<S, B>,
+    {
+        if !self.cell.is_connected() {
+            if let Some(transport) = self.route.transport(&self.inner) {
+                self.cell.connect(transport);
+            }
+        }
+        if self.cell.with_fresh(|_| ()).is_some() {
+            return Readiness::Fresh;
+        }
+        match self.cell.acquire(|| self.route.transport(&self.inner)) {
+            Acquired::Fresh(_) => Readiness::Fresh,
+            Acquired::Failed(error) => Readiness::Failed(error),
+            Acquired::Wait(wait) => Readiness::Waiting(wait),
+        }
+    }
+
+    /// Sends through the inner service that `poll_ready` has readied, or through a clone that earns readiness itself.
+    fn send<B>(&mut self, request: Request<B>, inner_is_ready: bool) -> ResponseFuture<S::Future, S, B>
+    where
+        S: Service<Request<B>> + Clone,
+    {
+        if inner_is_ready {
+            ResponseFuture::sending(self.inner.call(request))
+        } else {
+            ResponseFuture::late(self.inner.clone(), request, None)
+        }
+    }
+
+    /// The token has expired since `poll_ready`: readiness went stale in a `ReadyCache`, say. The future waits for a new
+    /// one, and the readied inner service is let go meanwhile: the token call may need the place that it holds.
+    fn send_late<B>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future, S, B>
+    where
+        S: Service<Request<B>> + Clone,
+        T: TokenRoute<S, B>,
+    {
+        self.inner = self.inner.clone();
+        match self.cell.acquire(|| self.route.transport(&self.inner)) {
+            Acquired::Fresh(current) => {
+                attach::insert(&mut request, current.token.header());
+                ResponseFuture::late(self.inner.clone(), request, None)
+            }
+            Acquired::Failed(error) => ResponseFuture::failed(error),
+            Acquired::Wait(wait) => ResponseFuture::late(self.inner.clone(), request, Some(wait)),
+        }
+    }
+}
+
+/// The clone is not ready: readiness counts once.
+impl<S: Clone, G, T: Clone> Clone for OAuth2<S, G, T> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), self.cell.clone(), self.attach.clone(), self.route.clone())
+    }
+}
+
+impl<S: fmt::Debug, G, T> fmt::Debug for OAuth2<S, G, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuth2")
+            .field("inner", &self.inner)
+            .field("grant", &std::any::type_name::<G>())
+            .field("tokens", &self.tokens())
+            .finish_non_exhaustive()
+    }
+}

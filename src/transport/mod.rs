@@ -1,0 +1,107 @@
+//! How a grant sends HTTP: whole requests out, whole and bounded answers back.
+
+mod exchange;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use self::exchange::{Exchange, Through};
+use crate::clock;
+use crate::error::{Error, ErrorKind};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a [`Grant`](crate::grant::Grant) sends its requests through: the layer's inner service, or the one given to
+/// `token_service`.
+///
+/// It is cheap to clone. Each call has the layer's deadline and reads no more than the layer's limit. An answer comes as it
+/// is, whatever its status: redirects are not followed.
+#[derive(Clone)]
+pub struct Transport {
+    exchange: Arc<dyn Exchange>,
+    limits: Limits,
+}
+
+/// The bounds of one token call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// From the first poll to the last byte of the answer.
+    pub(crate) deadline: Duration,
+    /// The longest body that is read, in bytes.
+    pub(crate) body: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { deadline: Duration::from_secs(30), body: 1024 * 1024 }
+    }
+}
+
+impl Transport {
+    /// Sends a request and reads the whole answer.
+    ///
+    /// ```
+    /// use tower_oauth2::{Error, Token, transport::Transport};
+    ///
+    /// // A closure that is a grant: it asks a metadata server of its own kind.
+    /// let grant = async |_previous: Option<Token>, http: Transport| -> Result<Token, Error> {
+    ///     let request = http::Request::get("https://metadata.example/token").body(Default::default()).unwrap();
+    ///     let answer = http.send(request).await?;
+    ///     Token::bearer(String::from_utf8_lossy(answer.body()))
+    /// };
+    /// # let _ = grant;
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Transport`] when the service under it fails, with its error as the source;
+    /// [`ErrorKind::Timeout`] when the deadline passes; [`ErrorKind::Malformed`] when the body is longer than the limit.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the request, which the server may have acted on already. Inside a grant that does not
+    /// happen: a grant that was begun runs to its end.
+    ///
+    /// # Security
+    ///
+    /// It sends what it is given, to where it is told: a grant that sends a secret checks that the address is `https`.
+    /// [`TokenEndpoint`](crate::endpoint::TokenEndpoint) does.
+    pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
+        let answer = self.exchange.exchange(request, self.limits.body);
+        match clock::within(self.limits.deadline, answer).await {
+            Some(outcome) => outcome,
+            None => Err(Error::new(ErrorKind::Timeout, format!("no whole answer within {:?}", self.limits.deadline))),
+        }
+    }
+
+    /// Through clones of `service`, whose request body is made of bytes by `body`.
+    pub(crate) fn through<S, F, B, R>(service: S, body: F) -> Self
+    where
+        S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+        S::Future: Send,
+        S::Error: Into<BoxError>,
+        F: Fn(Bytes) -> B + Send + Sync + 'static,
+        R: Body + Send,
+        R::Data: Send,
+        R::Error: Into<BoxError>,
+    {
+        Self { exchange: Arc::new(Through::new(service, body)), limits: Limits::default() }
+    }
+
+    pub(crate) fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
