@@ -18,16 +18,20 @@ use crate::token::Token;
 use crate::transport::Transport;
 
 /// What a flight waits for: the answer of a server, which comes from a thread of its own.
-struct Server(Mutex<(bool, Option<Waker>)>);
+struct Server {
+    answer: Mutex<(bool, Option<Waker>)>,
+    /// Touched at the end of each poll: there loom can let others run, as they may in any real poll.
+    pause: Mutex<()>,
+}
 
 impl Server {
     fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new((false, None))))
+        Arc::new(Self { answer: Mutex::new((false, None)), pause: Mutex::new(()) })
     }
 
     fn answer(&self) {
         let waker = {
-            let mut state = lock(&self.0);
+            let mut state = lock(&self.answer);
             state.0 = true;
             state.1.take()
         };
@@ -38,9 +42,13 @@ impl Server {
 
     async fn answered(self: Arc<Self>) {
         poll_fn(|cx| {
-            let mut state = lock(&self.0);
-            state.1 = Some(cx.waker().clone());
-            if state.0 { Poll::Ready(()) } else { Poll::Pending }
+            let answered = {
+                let mut state = lock(&self.answer);
+                state.1 = Some(cx.waker().clone());
+                state.0
+            };
+            drop(lock(&self.pause));
+            if answered { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
@@ -134,8 +142,9 @@ fn cell(server: &Arc<Server>, runs: &Arc<AtomicUsize>) -> Arc<Cell> {
             Token::bearer("a")
         }
     });
-    let unused =
-        tower::service_fn(async |_| Ok::<_, std::io::Error>(http::Response::new(http_body_util::Empty::new())));
+    let unused = tower::service_fn(async |_| {
+        Ok::<_, std::io::Error>(http::Response::new(http_body_util::Empty::<bytes::Bytes>::new()))
+    });
     cell.connect(Transport::through(unused, http_body_util::Full::new));
     cell
 }

@@ -25,8 +25,13 @@ use crate::token::Token;
 /// // This layer has no service yet to send a token call through.
 /// assert_eq!(tokens.get().await.unwrap_err().kind(), ErrorKind::NoTransport);
 ///
-/// tokens.set(Token::bearer("from elsewhere")?.with_refresh_token("…"));
-/// # unreachable!();
+/// // A token from elsewhere needs none.
+/// tokens.set(Token::bearer("2YotnFZFEjr1zCsicMWpAA")?);
+/// assert_eq!(tokens.get().await?.access_token(), "2YotnFZFEjr1zCsicMWpAA");
+///
+/// tokens.invalidate();
+/// assert_eq!(tokens.peek(), None);
+/// # Ok(())
 /// # }
 /// ```
 ///

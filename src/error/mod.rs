@@ -1,5 +1,4 @@
-//! What went wrong: [`Error`](crate::Error) with its [`ErrorKind`](crate::ErrorKind), and what the authorization server
-//! said.
+//! What went wrong: [`Error`] with its [`ErrorKind`], and what the authorization server said.
 
 pub(crate) mod failure;
 pub(crate) mod kind;
