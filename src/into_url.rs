@@ -31,7 +31,8 @@ pub(crate) fn refuse_cleartext(name: &str, url: &Url) -> Result<(), Error> {
     if url.scheme() == "https" || url.host_str().is_some_and(is_loopback) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Cleartext, format!("`{name}`")))
+    let host = url.host_str().unwrap_or_default();
+    Err(Error::new(ErrorKind::Cleartext, format!("`{name}` goes to `{host}`")))
 }
 
 /// Whether a host, as it stands in a URL, is this machine: `localhost` and below (RFC 6761 §6.3), `127.0.0.0/8`, `[::1]`.

@@ -126,7 +126,8 @@ impl<G, T> OAuth2Layer<G, T> {
 
 /// Where the token may go. These options are this layer's own.
 impl<G, T> OAuth2Layer<G, T> {
-    /// Binds the token to an origin: scheme, host and port. May be given several times.
+    /// Binds the token to an origin: scheme, host and port. May be given several times. The path of the address does not
+    /// count: an origin is all of a host.
     ///
     /// A request to another origin is sent without the token. A request whose URI has no host goes where the inner
     /// service's fixed channel goes, and gets it.

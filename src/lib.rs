@@ -1,6 +1,8 @@
 #![doc = include_str!("../docs/crate.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
+// Not for tests and examples, so not in the manifest: bad input to the library is an error, never a panic.
+#![warn(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 pub mod client;
 pub mod endpoint;

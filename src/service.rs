@@ -87,7 +87,10 @@ where
         let readiness = std::mem::replace(&mut self.readiness, Readiness::Idle);
         let inner_is_ready = !matches!(readiness, Readiness::Failed(_));
         match self.attach.wants(&request) {
-            Err(error) => return ResponseFuture::failed(error),
+            Err(error) => {
+                self.release();
+                return ResponseFuture::failed(error);
+            }
             Ok(false) => return self.send(request, inner_is_ready),
             Ok(true) => {}
         }
@@ -111,10 +114,10 @@ impl<S, G, T> OAuth2<S, G, T> {
     where
         T: TokenRoute<S, B>,
     {
-        if !self.cell.is_connected() {
-            if let Some(transport) = self.route.transport(&self.inner) {
-                self.cell.connect(transport);
-            }
+        if !self.cell.is_connected()
+            && let Some(transport) = self.route.transport(&self.inner)
+        {
+            self.cell.connect(transport);
         }
         if self.cell.with_fresh(|_| ()).is_some() {
             return Readiness::Fresh;
@@ -124,6 +127,15 @@ impl<S, G, T> OAuth2<S, G, T> {
             Acquired::Failed(error) => Readiness::Failed(error),
             Acquired::Wait(wait) => Readiness::Waiting(wait),
         }
+    }
+
+    /// Lets a readied inner service go, with the permit or the place in a queue that it holds: others may need it, the
+    /// token call among them.
+    fn release(&mut self)
+    where
+        S: Clone,
+    {
+        self.inner = self.inner.clone();
     }
 
     /// Sends through the inner service that `poll_ready` has readied, or through a clone that earns readiness itself.
@@ -139,13 +151,13 @@ impl<S, G, T> OAuth2<S, G, T> {
     }
 
     /// The token has expired since `poll_ready`: readiness went stale in a `ReadyCache`, say. The future waits for a new
-    /// one, and the readied inner service is let go meanwhile: the token call may need the place that it holds.
+    /// one, and holds nothing of the inner service meanwhile.
     fn send_late<B>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future, S, B>
     where
         S: Service<Request<B>> + Clone,
         T: TokenRoute<S, B>,
     {
-        self.inner = self.inner.clone();
+        self.release();
         match self.cell.acquire(|| self.route.transport(&self.inner)) {
             Acquired::Fresh(current) => {
                 attach::insert(&mut request, current.token.header());

@@ -12,7 +12,7 @@ use crate::token::Token;
 
 thread_local! {
     /// The cells whose grants are being polled on this thread, outermost first.
-    static ABOARD: RefCell<Vec<usize>> = RefCell::new(Vec::new());
+    static ABOARD: RefCell<Vec<usize>> = RefCell::default();
 }
 
 /// Whether the caller runs inside the grant of this cell. To wait for the token there would be to wait for oneself.
