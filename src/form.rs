@@ -64,6 +64,17 @@ impl Form {
         extra.into_iter().fold(self, |form, (name, value)| form.param(name, value))
     }
 
+    /// Sets what authenticates the client, in place of any parameter of that name.
+    pub(crate) fn credential(self, name: &'static str, value: &str) -> Self {
+        self.without(name).param(name, value)
+    }
+
+    /// Leaves out a parameter.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.0.retain(|(taken, _)| taken != name);
+        self
+    }
+
     fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(taken, _)| taken == name)
     }

@@ -12,7 +12,7 @@ use tower_service::Service;
 use crate::attach::{self, Attach};
 use crate::cell::{Acquired, Cell, Current, Tokens, Wait};
 use crate::clock;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::future::ResponseFuture;
 use crate::route::{ThroughInner, TokenRoute};
 
@@ -85,7 +85,13 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let readiness = std::mem::replace(&mut self.readiness, Readiness::Idle);
-        let inner_is_ready = !matches!(readiness, Readiness::Failed(_));
+        let inner_is_ready = match &readiness {
+            // Even a request that needs no token: it is the token call that came back.
+            Readiness::Failed(error) if error.kind() == ErrorKind::Recursion => {
+                return ResponseFuture::failed(error.clone());
+            }
+            readiness => !matches!(readiness, Readiness::Failed(_)),
+        };
         match self.attach.wants(&request) {
             Err(error) => {
                 self.release();

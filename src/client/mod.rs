@@ -89,16 +89,16 @@ impl Client {
         match &self.method {
             Method::Basic(secret) => {
                 headers.insert(AUTHORIZATION, basic::encoded(&self.id, secret.expose()));
-                form
+                form.without("client_secret")
             }
             Method::BasicRaw(secret) => {
                 headers.insert(AUTHORIZATION, basic::raw(&self.id, secret.expose()));
-                form
+                form.without("client_secret")
             }
             Method::Post(secret) if !secret.expose().is_empty() => {
-                form.param("client_id", &self.id).param("client_secret", secret.expose())
+                form.credential("client_id", &self.id).credential("client_secret", secret.expose())
             }
-            Method::Post(_) | Method::Public => form.param("client_id", &self.id),
+            Method::Post(_) | Method::Public => form.credential("client_id", &self.id),
             Method::None => form,
         }
     }

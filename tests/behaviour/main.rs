@@ -1,0 +1,20 @@
+//! What the layer promises, one file per promise, from outside. Most are conversations with a mock: the test is the
+//! server, and time stands still until the test moves it.
+
+mod support;
+
+mod auto_traits;
+mod backoff;
+mod builders;
+mod destinations;
+mod failures;
+mod handle;
+mod panics;
+mod readiness;
+mod recursion;
+mod refresh;
+mod routes;
+mod secrets;
+mod token_request;
+mod waiting;
+mod without_runtime;

@@ -1,0 +1,105 @@
+//! A refresh token that client credentials brought, contrary to RFC 6749 §4.4.3, is used.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tower::ServiceExt;
+use tower_oauth2::{ErrorKind, OAuth2Layer, Token};
+
+use crate::support::{API_URL, Server, Service, answer, conversation, get, grant, ours, pairs, pass, token};
+
+/// A service whose token has just expired, and has a refresh token.
+async fn expired() -> (Service, Server) {
+    let layer = OAuth2Layer::new(grant().scope("read").unwrap().param("audience", "x"));
+    layer.tokens().set(
+        serde_json::from_value(json!({"access_token": "a", "refresh_token": "r1", "expires_in": 0, "scope": "read"}))
+            .unwrap(),
+    );
+    conversation(&layer)
+}
+
+fn send(service: &Service) -> tokio::task::JoinHandle<Result<http::Response<crate::support::Body>, tower::BoxError>> {
+    tokio::spawn(service.clone().oneshot(get(API_URL)))
+}
+
+const REFRESH: [(&str, &str); 3] = [("grant_type", "refresh_token"), ("refresh_token", "r1"), ("audience", "x")];
+
+fn held(service: &Service) -> Token {
+    service.tokens().peek().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_answer_leaves_out_is_kept() {
+    let (service, mut server) = expired().await;
+    let sent = send(&service);
+    let (form, respond) = server.token_request().await;
+    // A refresh gets what was granted: it does not repeat the scope.
+    assert_eq!(form, pairs(&REFRESH));
+    respond.send_response(answer(200, token("b", 3600)));
+    assert_eq!(server.serves().await.as_deref(), Some("Bearer b"));
+    sent.await.unwrap().unwrap();
+    assert_eq!((held(&service).refresh_token(), held(&service).scope()), (Some("r1"), Some("read")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotated_refresh_token_replaces_the_old_one() {
+    let (service, mut server) = expired().await;
+    let sent = send(&service);
+    server.grants(json!({"access_token": "b", "refresh_token": "r2", "scope": "less"})).await;
+    server.serves().await;
+    sent.await.unwrap().unwrap();
+    assert_eq!((held(&service).refresh_token(), held(&service).scope()), (Some("r2"), Some("less")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_it_is_refused_the_grant_follows_at_once() {
+    for (status, body) in [(400, r#"{"error":"invalid_grant"}"#), (400, r#"{"error":"invalid_request"}"#), (403, "")] {
+        let (service, mut server) = expired().await;
+        let sent = send(&service);
+        let (_, respond) = server.token_request().await;
+        respond.send_response(answer(status, body));
+        let (form, respond) = server.token_request().await;
+        assert_eq!(form, pairs(&[("grant_type", "client_credentials"), ("scope", "read"), ("audience", "x")]));
+        respond.send_response(answer(200, token("b", 3600)));
+        assert_eq!(server.serves().await.as_deref(), Some("Bearer b"));
+        sent.await.unwrap().unwrap();
+        assert_eq!(held(&service).refresh_token(), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_no_refusal_and_the_refresh_token_is_kept() {
+    // A gateway that answers 503 is not believed about the grant.
+    let (service, mut server) = expired().await;
+    let sent = send(&service);
+    let (_, respond) = server.token_request().await;
+    respond.send_response(answer(503, r#"{"error":"invalid_grant"}"#));
+    assert_eq!(ours(sent.await.unwrap().unwrap_err()).kind(), ErrorKind::Overloaded);
+
+    pass(Duration::from_secs(2)).await;
+    let sent = send(&service);
+    let (form, respond) = server.token_request().await;
+    assert_eq!(form, pairs(&REFRESH));
+    respond.send_response(answer(200, token("b", 3600)));
+    server.serves().await;
+    sent.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_refresh_token_is_not_sent_twice() {
+    let (service, mut server) = expired().await;
+    let sent = send(&service);
+    let (_, respond) = server.token_request().await;
+    respond.send_response(answer(400, r#"{"error":"invalid_grant"}"#));
+    let (_, respond) = server.token_request().await;
+    respond.send_response(answer(503, ""));
+    sent.await.unwrap().unwrap_err();
+
+    pass(Duration::from_secs(2)).await;
+    let sent = send(&service);
+    let (form, respond) = server.token_request().await;
+    assert_eq!(form[0].1, "client_credentials");
+    respond.send_response(answer(200, token("b", 3600)));
+    server.serves().await;
+    sent.await.unwrap().unwrap();
+}

@@ -1,0 +1,117 @@
+//! No secret is ever printed: every public type is formatted, and the secrets are looked for.
+
+use std::fmt::{Debug, Write as _};
+
+use serde_json::json;
+use tower::{Layer, Service as _, ServiceExt, service_fn};
+use tower_oauth2::client::Client;
+use tower_oauth2::endpoint::TokenEndpoint;
+use tower_oauth2::form::Form;
+use tower_oauth2::grant::ClientCredentials;
+use tower_oauth2::transport::Transport;
+use tower_oauth2::{Error, OAuth2Layer, Token};
+
+use crate::support::{API_URL, Body, TOKEN_URL, answer, get};
+
+/// Each secret of these tests holds this word.
+const WORD: &str = "hunter2";
+
+/// Both kinds of `Debug`, and all causes.
+fn printed(text: &mut String, value: &dyn Debug) {
+    writeln!(text, "{value:?} {value:#?}").unwrap();
+}
+
+fn printed_error(text: &mut String, error: &(dyn std::error::Error + 'static)) {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        writeln!(text, "{error} {error:?}").unwrap();
+        next = error.source();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_public_type_prints_without_them() {
+    let mut text = String::new();
+    let clients = [
+        Client::basic("id", "hunter2-basic"),
+        Client::basic_raw("id", "hunter2-raw"),
+        Client::post("id", "hunter2-post"),
+        Client::public("id"),
+        Client::none(),
+    ];
+    for client in &clients {
+        printed(&mut text, client);
+        printed(&mut text, &TokenEndpoint::new(TOKEN_URL, client.clone()).unwrap());
+    }
+    let grant = ClientCredentials::new(TOKEN_URL, clients[0].clone()).unwrap().param("api_key", "hunter2-param");
+    printed(&mut text, &grant);
+    printed(&mut text, &Form::new("password").param("password", "hunter2-form").param("custom", "hunter2-custom"));
+    let token: Token = serde_json::from_value(json!({
+        "access_token": "hunter2-access", "refresh_token": "hunter2-refresh", "id_token": "hunter2-id",
+        "nested": {"key": "hunter2-nested"}, "expires_in": 60,
+    }))
+    .unwrap();
+    printed(&mut text, &token);
+
+    let layer = OAuth2Layer::new(grant);
+    layer.tokens().set(token);
+    #[derive(Clone, Debug)]
+    struct Wrapped;
+    printed(&mut text, &layer);
+    printed(&mut text, &layer.tokens());
+    printed(&mut text, &layer.tokens().changes());
+    printed(&mut text, &layer.layer(Wrapped));
+    printed(&mut text, &layer.clone().token_body(|body| body));
+    let inner = service_fn(async |_: http::Request<Body>| Ok::<_, std::io::Error>(answer(200, "")));
+    printed(&mut text, &layer.clone().token_service(inner));
+    printed(&mut text, &layer.clone().layer(inner).ready().await.unwrap().call(get(API_URL)));
+    let mut request = get(API_URL);
+    layer.tokens().authorize(&mut request).await.unwrap();
+    printed(&mut text, &request);
+    let seen = OAuth2Layer::new(async |_: Option<Token>, http: Transport| {
+        Err(Error::caused_by(tower_oauth2::ErrorKind::Malformed, format!("{http:?}")))
+    });
+    printed_error(&mut text, &*seen.layer(inner).oneshot(get(API_URL)).await.unwrap_err());
+
+    for public in ["Basic", "BasicRaw", "api_key", "id_token", "Transport", "ResponseFuture", "OAuth2Layer"] {
+        assert!(text.contains(public), "{public} was not printed: the test does not look where it should");
+    }
+    assert!(!text.contains(WORD), "{text}");
+}
+
+/// A server that repeats what it was sent, in every place where a server can say something.
+#[tokio::test(start_paused = true)]
+async fn an_error_does_not_repeat_what_the_server_repeats() {
+    let inner = service_fn(async |request: http::Request<Body>| {
+        let form = crate::support::form(request).await;
+        let sent = form.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" ");
+        let body = json!({
+            "error": sent, "error_description": sent, "error_uri": format!("https://e.example/?{sent}"),
+            "access_token": sent, "extra": sent
+        });
+        Ok::<_, std::io::Error>(answer(400, body))
+    });
+    for stored in [None, Some(Token::bearer("a").unwrap().with_refresh_token("hunter2-refresh"))] {
+        let grant = ClientCredentials::new(TOKEN_URL, Client::post("id", "hunter2-post")).unwrap();
+        let layer = OAuth2Layer::new(grant);
+        if let Some(token) = stored {
+            layer.tokens().set(token.with_expires_in(std::time::Duration::ZERO));
+        }
+        let error = layer.layer(inner).oneshot(get(API_URL)).await.unwrap_err();
+        let mut text = String::new();
+        printed_error(&mut text, &*error);
+        assert!(!text.contains(WORD), "{text}");
+    }
+}
+
+/// An access token is a secret also where it cannot be used.
+#[test]
+fn an_error_does_not_repeat_a_token_that_is_no_token() {
+    let mut text = String::new();
+    printed_error(&mut text, &Token::bearer("hunter2 with blanks").unwrap_err());
+    let stored = json!({"access_token": "hunter2 with blanks"});
+    printed_error(&mut text, &serde_json::from_value::<Token>(stored).unwrap_err());
+    let stored = json!({"access_token": "a", "expires_at": "hunter2"});
+    printed_error(&mut text, &serde_json::from_value::<Token>(stored).unwrap_err());
+    assert!(text.contains("access_token") && !text.contains(WORD), "{text}");
+}
