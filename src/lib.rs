@@ -16,6 +16,18 @@ pub mod into_url;
 pub mod route;
 pub mod transport;
 
+/// Pages to read, whose examples are compiled and run.
+#[cfg(any(doc, doctest))]
+pub mod docs {
+    #[doc = include_str!("../docs/readiness.md")]
+    pub mod readiness {}
+    #[doc = include_str!("../docs/request.md")]
+    pub mod request {}
+    #[cfg(all(doctest, feature = "https"))]
+    #[doc = include_str!("../README.md")]
+    pub mod readme {}
+}
+
 mod attach;
 mod cell;
 mod clock;
