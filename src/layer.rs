@@ -115,8 +115,9 @@ impl<G, T> OAuth2Layer<G, T> {
         R::Data: Send,
         R::Error: Into<BoxError>,
     {
-        self.cell.connect(Transport::through(service, Full::new));
-        self.routed(ThroughService::new())
+        let transport = Transport::through(service, Full::new);
+        self.cell.connect(transport.clone());
+        self.routed(ThroughService(transport))
     }
 
     fn routed<U>(self, route: U) -> OAuth2Layer<G, U> {

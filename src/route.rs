@@ -34,13 +34,7 @@ pub struct WithBody<F>(pub(crate) F);
 /// Token calls go through a service of their own: see
 /// [`OAuth2Layer::token_service`](crate::OAuth2Layer::token_service).
 #[derive(Clone, Debug)]
-pub struct ThroughService(());
-
-impl ThroughService {
-    pub(crate) fn new() -> Self {
-        Self(())
-    }
-}
+pub struct ThroughService(pub(crate) Transport);
 
 impl<F> std::fmt::Debug for WithBody<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -52,8 +46,8 @@ mod sealed {
     use super::Transport;
 
     pub trait Route<S, B> {
-        /// What to send through when the inner service is `inner`; `None` when the cell knows already.
-        fn transport(&self, inner: &S) -> Option<Transport>;
+        /// What to send through when the inner service is `inner`.
+        fn transport(&self, inner: &S) -> Transport;
     }
 }
 
@@ -69,8 +63,8 @@ where
     R::Data: Send,
     R::Error: Into<BoxError>,
 {
-    fn transport(&self, inner: &S) -> Option<Transport> {
-        Some(Transport::through(inner.clone(), B::from))
+    fn transport(&self, inner: &S) -> Transport {
+        Transport::through(inner.clone(), B::from)
     }
 }
 
@@ -84,14 +78,14 @@ where
     R::Data: Send,
     R::Error: Into<BoxError>,
 {
-    fn transport(&self, inner: &S) -> Option<Transport> {
+    fn transport(&self, inner: &S) -> Transport {
         let body = self.0.clone();
-        Some(Transport::through(inner.clone(), move |bytes| body(Full::new(bytes))))
+        Transport::through(inner.clone(), move |bytes| body(Full::new(bytes)))
     }
 }
 
 impl<S, B> Route<S, B> for ThroughService {
-    fn transport(&self, _inner: &S) -> Option<Transport> {
-        None
+    fn transport(&self, _inner: &S) -> Transport {
+        self.0.clone()
     }
 }

@@ -120,15 +120,13 @@ impl<S, G, T> OAuth2<S, G, T> {
     where
         T: TokenRoute<S, B>,
     {
-        if !self.cell.is_connected()
-            && let Some(transport) = self.route.transport(&self.inner)
-        {
-            self.cell.connect(transport);
+        if !self.cell.is_connected() {
+            self.cell.connect(self.route.transport(&self.inner));
         }
         if self.cell.with_fresh(|_| ()).is_some() {
             return Readiness::Fresh;
         }
-        match self.cell.acquire(|| self.route.transport(&self.inner)) {
+        match self.cell.acquire(|| Some(self.route.transport(&self.inner))) {
             Acquired::Fresh(_) => Readiness::Fresh,
             Acquired::Failed(error) => Readiness::Failed(error),
             Acquired::Wait(wait) => Readiness::Waiting(wait),
@@ -164,7 +162,7 @@ impl<S, G, T> OAuth2<S, G, T> {
         T: TokenRoute<S, B>,
     {
         self.release();
-        match self.cell.acquire(|| self.route.transport(&self.inner)) {
+        match self.cell.acquire(|| Some(self.route.transport(&self.inner))) {
             Acquired::Fresh(current) => {
                 attach::insert(&mut request, current.token.header());
                 ResponseFuture::late(self.inner.clone(), request, None)

@@ -7,36 +7,22 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
-use slab::Slab;
-
-use crate::sync::{AtomicBool, Mutex, Ordering, lock, try_lock};
+use super::board::{Board, Look};
+use crate::sync::{Mutex, lock, try_lock};
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 pub(crate) struct Flight<T> {
-    board: Mutex<Board<T>>,
+    board: Arc<Board<T>>,
     /// Taken out when it is done. Locked while it is polled, never while anything else is locked.
     work: Mutex<Option<Work<T>>>,
-    /// Whether the work was woken since its last poll began; only looked at when nobody drives.
-    woken: AtomicBool,
-}
-
-struct Board<T> {
-    outcome: Option<T>,
-    waiting: Slab<Waker>,
-    /// Whether a task drives the work. It goes from true to false once, never back.
-    driven: bool,
 }
 
 impl<T: Clone + Send + 'static> Flight<T> {
     pub(crate) fn new(work: impl Future<Output = T> + Send + 'static) -> Arc<Self> {
-        Arc::new(Self {
-            board: Mutex::new(Board { outcome: None, waiting: Slab::new(), driven: false }),
-            work: Mutex::new(Some(Box::pin(work))),
-            woken: AtomicBool::new(false),
-        })
+        Arc::new(Self { board: Arc::new(Board::new()), work: Mutex::new(Some(Box::pin(work))) })
     }
 
     /// Makes the work a task, where there is a runtime to run it.
@@ -47,7 +33,7 @@ impl<T: Clone + Send + 'static> Flight<T> {
     }
 
     pub(super) fn driver(self: &Arc<Self>) -> Driver<T> {
-        lock(&self.board).driven = true;
+        self.board.set_driven(true);
         Driver(self.clone())
     }
 
@@ -55,52 +41,25 @@ impl<T: Clone + Send + 'static> Flight<T> {
         Waiter { flight: self.clone(), place: None }
     }
 
-    fn finish(&self, outcome: T) {
-        let waiting = {
-            let mut board = lock(&self.board);
-            board.outcome = Some(outcome);
-            std::mem::take(&mut board.waiting)
-        };
-        for (_, waker) in waiting {
-            waker.wake();
-        }
-    }
-
-    fn wake_all(&self) {
-        // Copied, not taken: their places stay theirs until they leave.
-        let waiting: Vec<Waker> = lock(&self.board).waiting.iter().map(|(_, waker)| waker.clone()).collect();
-        for waker in waiting {
-            waker.wake();
-        }
-    }
-
     /// Polls the work on behalf of everybody, until it is done or really waits for something.
-    fn drive(self: &Arc<Self>) {
-        let waker = Waker::from(self.clone());
+    fn drive(&self) {
+        let waker = Waker::from(self.board.clone());
         let mut cx = Context::from_waker(&waker);
         loop {
             // Somebody else is at it. Our place is taken, so we hear of the end from them.
             let Some(mut work) = try_lock(&self.work) else { return };
-            self.woken.store(false, Ordering::SeqCst);
+            self.board.begin_poll();
             if let Some(Poll::Ready(outcome)) = work.as_mut().map(|work| work.as_mut().poll(&mut cx)) {
                 *work = None;
                 drop(work);
-                return self.finish(outcome);
+                return self.board.finish(outcome);
             }
             drop(work);
             // A wake-up during the poll may have reached only those who then found the work locked: do their poll.
-            if !self.woken.load(Ordering::SeqCst) {
+            if !self.board.was_woken() {
                 return;
             }
         }
-    }
-}
-
-/// The work was woken, and no task drives it: any of those who wait can.
-impl<T: Clone + Send + 'static> Wake for Flight<T> {
-    fn wake(self: Arc<Self>) {
-        self.woken.store(true, Ordering::SeqCst);
-        self.wake_all();
     }
 }
 
@@ -119,7 +78,7 @@ impl<T: Clone + Send + 'static> Future for Driver<T> {
             Some(Poll::Ready(outcome)) => {
                 *work = None;
                 drop(work);
-                self.0.finish(outcome);
+                self.0.board.finish(outcome);
                 Poll::Ready(())
             }
             None => Poll::Ready(()),
@@ -129,8 +88,8 @@ impl<T: Clone + Send + 'static> Future for Driver<T> {
 
 impl<T: Clone + Send + 'static> Drop for Driver<T> {
     fn drop(&mut self) {
-        lock(&self.0.board).driven = false;
-        self.0.wake_all();
+        self.0.board.set_driven(false);
+        self.0.board.wake_all();
     }
 }
 
@@ -143,38 +102,17 @@ pub(crate) struct Waiter<T: Clone + Send + 'static> {
     place: Option<usize>,
 }
 
-impl<T: Clone + Send + 'static> Waiter<T> {
-    /// Looks for the outcome, and leaves the waker if there is none yet: both under one lock, so that no end is missed.
-    fn look(&mut self, cx: &Context<'_>) -> Look<T> {
-        let mut board = lock(&self.flight.board);
-        if let Some(outcome) = &board.outcome {
-            self.place = None;
-            return Look::Landed(outcome.clone());
-        }
-        match self.place.and_then(|place| board.waiting.get_mut(place)) {
-            Some(waker) => waker.clone_from(cx.waker()),
-            None => self.place = Some(board.waiting.insert(cx.waker().clone())),
-        }
-        if board.driven { Look::Driven } else { Look::Idle }
-    }
-}
-
-enum Look<T> {
-    Landed(T),
-    Driven,
-    Idle,
-}
-
 impl<T: Clone + Send + 'static> Future for Waiter<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        match self.look(cx) {
+        let Self { flight, place } = &mut *self;
+        match flight.board.look(place, cx) {
             Look::Landed(outcome) => return Poll::Ready(outcome),
             Look::Driven => return Poll::Pending,
-            Look::Idle => self.flight.drive(),
+            Look::Idle => flight.drive(),
         }
-        match self.look(cx) {
+        match flight.board.look(place, cx) {
             Look::Landed(outcome) => Poll::Ready(outcome),
             Look::Driven | Look::Idle => Poll::Pending,
         }
@@ -184,8 +122,7 @@ impl<T: Clone + Send + 'static> Future for Waiter<T> {
 impl<T: Clone + Send + 'static> Drop for Waiter<T> {
     fn drop(&mut self) {
         if let Some(place) = self.place {
-            // After the end the board is empty.
-            let _ = lock(&self.flight.board).waiting.try_remove(place);
+            self.flight.board.leave(place);
         }
     }
 }

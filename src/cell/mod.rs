@@ -14,6 +14,7 @@
 //! - **Failed**: until the back-off has passed, callers get the remembered error; the next one after it tries again.
 
 mod aboard;
+mod board;
 mod flight;
 mod freshness;
 mod state;

@@ -7,6 +7,7 @@ mod auto_traits;
 mod backoff;
 mod builders;
 mod destinations;
+mod dropping;
 mod failures;
 mod handle;
 mod panics;
