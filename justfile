@@ -1,0 +1,57 @@
+# The steps of `.ci/run`, where the commands are. `just` alone lists them.
+
+[private]
+default:
+    @just --list
+
+# Everything, as CI does it
+ci:
+    bash .ci/run
+
+# Install what the steps need (Debian)
+setup:
+    bash .ci/run setup
+
+# Formatting
+fmt:
+    bash .ci/run fmt
+
+# Lints, with all features and with none
+clippy:
+    bash .ci/run clippy
+
+# All tests, those against real authorization servers too
+test:
+    bash .ci/run test
+
+# The examples in the documentation
+doctest:
+    bash .ci/run doctest
+
+# The documentation, without a warning
+doc:
+    bash .ci/run doc
+
+# Every set of features
+features:
+    bash .ci/run features
+
+# The oldest Rust that is promised
+msrv:
+    bash .ci/run msrv
+
+# Run each example
+examples:
+    bash .ci/run examples
+
+# Models of the cell's concurrency
+loom:
+    bash .ci/run loom
+
+# What would be published
+package:
+    bash .ci/run package
+
+# Licences, duplicates and sources of what comes into the build
+deny:
+    bash .ci/run deny

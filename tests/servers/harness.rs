@@ -1,0 +1,79 @@
+//! Starts an authorization server by its `start` script, and stops it when the tests are over.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{ChildStdin, Command, Stdio};
+
+/// A server that runs as long as this process does.
+pub(crate) struct Server {
+    /// The `NAME=value` lines that it came with.
+    values: BTreeMap<String, String>,
+    /// Never written to: its end is how the keeper learns of ours.
+    _leash: ChildStdin,
+}
+
+/// Starts the server, waits for the end of this process and stops the server.
+///
+/// A server lives in a static, which nobody drops, and tests may end by a signal; but however a process ends, the
+/// system closes its pipes. The keeper starts the server itself, so that none is left if we end during the start.
+const KEEPER: &str = r#"
+timeout 300 "$1/start" </dev/null 2>&1 && cat >/dev/null
+"$1/stop"
+rm -rf "$RUN_DIR"
+"#;
+
+impl Server {
+    /// Starts the server of that folder; fails with what the script said.
+    pub(crate) fn start(name: &str) -> Result<Self, String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers").join(name);
+        let run_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        let mut keeper = Command::new("sh")
+            .args(["-c", KEEPER, "keeper"])
+            .arg(folder)
+            .envs([("PORT", "0"), ("HTTPS_PORT", "0")])
+            .env("RUN_DIR", run_dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            // A Ctrl-C at the terminal is for us; the keeper still has work to do.
+            .process_group(0)
+            .spawn()
+            .map_err(|error| format!("sh: {error}"))?;
+        let leash = keeper.stdin.take().expect("is piped");
+        let mut said = Vec::new();
+        for line in BufReader::new(keeper.stdout.take().expect("is piped")).lines() {
+            let line = line.map_err(|error| error.to_string())?;
+            if line == "READY" {
+                let values = said.iter().filter_map(|line: &String| line.split_once('='));
+                let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+                return Ok(Self { values, _leash: leash });
+            }
+            said.push(line);
+        }
+        let last = said.len().saturating_sub(5);
+        Err(if said.is_empty() { "start was silent, or took too long".to_owned() } else { said[last..].join(" / ") })
+    }
+
+    /// The value of one of the lines that the script ended with.
+    pub(crate) fn get(&self, name: &str) -> &str {
+        self.values.get(name).unwrap_or_else(|| panic!("the server has no {name}"))
+    }
+}
+
+/// The server, or `None` on a machine where it does not start. That is told where `cargo test` shows it, even of a
+/// test that passes, and is a failure with `TOWER_OAUTH2_SERVERS=required`.
+pub(crate) fn or_skip<'a>(name: &str, server: &'a Result<Server, String>) -> Option<&'a Server> {
+    let why = match server {
+        Ok(server) => return Some(server),
+        Err(why) => why,
+    };
+    let required = std::env::var("TOWER_OAUTH2_SERVERS").is_ok_and(|value| value == "required");
+    assert!(!required, "{name} does not start here: {why}");
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    // `eprintln!` would be captured, and seen by nobody.
+    let _ = writeln!(std::io::stderr(), "\nNOT RUN: {test}: {name} does not start here: {why}");
+    None
+}

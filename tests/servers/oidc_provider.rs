@@ -1,0 +1,174 @@
+//! oidc-provider: strict, modern, and it counts its own calls.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
+use tower::Layer;
+use tower_oauth2::{Error, ErrorKind, OAuth2, OAuth2Layer, client::Client, grant::ClientCredentials};
+
+use crate::harness::{Server, or_skip};
+use crate::plain::{self, Http, get, send};
+
+#[tokio::test]
+async fn basic_and_post_authenticate() {
+    let Some(server) = server().await else { return };
+    for (id, client) in [
+        ("cc-basic", Client::basic("cc-basic", "cc-basic-secret")),
+        ("cc-post", Client::post("cc-post", "cc-post-secret")),
+        // Form-encoded before Basic, as RFC 6749 §2.3.1 has it: this server decodes.
+        ("cc:special&id", Client::basic("cc:special&id", r#"a b+c:d%e&f=g/h?"\~"#)),
+    ] {
+        let request = Request::post(server.get("API")).body(Full::from("hello")).unwrap();
+        let (status, echo) = send(server.layered(client, "api:read"), request).await.unwrap();
+        assert_eq!(status, StatusCode::OK, "{echo}");
+        assert_eq!(echo["client_id"], id);
+        assert_eq!(echo["scope"], "api:read");
+        assert_eq!(echo["method"], "POST");
+        assert_eq!(echo["body"], "hello");
+    }
+}
+
+#[tokio::test]
+async fn an_expired_token_is_renewed() {
+    let Some(server) = server().await else { return };
+    let api = server.layered(Client::basic("cc-basic-short", "cc-basic-short-secret"), "api:read");
+
+    let (status, _) = send(api.clone(), get(server.get("API"))).await.unwrap();
+    assert_eq!(status, StatusCode::OK);
+    let first = api.tokens().peek().unwrap();
+
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(server.accepts(first.access_token()).await, StatusCode::UNAUTHORIZED, "it has really expired");
+
+    let (status, _) = send(api.clone(), get(server.get("API"))).await.unwrap();
+    assert_eq!(status, StatusCode::OK);
+    assert_ne!(api.tokens().peek().unwrap().access_token(), first.access_token());
+    server.expect_stats(json!({"client_credentials": 2}), json!({"200": 2, "401": 1})).await;
+}
+
+#[tokio::test]
+async fn fifty_requests_at_once_share_one_token_call() {
+    let Some(server) = server().await else { return };
+    let api = server.layered(Client::basic("cc-basic", "cc-basic-secret"), "api:read");
+
+    let answers = join_all((0..50).map(|_| send(api.clone(), get(server.get("API"))))).await;
+
+    assert!(answers.into_iter().all(|answer| answer.unwrap().0 == StatusCode::OK));
+    server.expect_stats(json!({"client_credentials": 1}), json!({"200": 50})).await;
+}
+
+#[tokio::test]
+async fn a_missing_scope_costs_no_further_token() {
+    let Some(server) = server().await else { return };
+    let api = server.layered(Client::basic("cc-basic", "cc-basic-secret"), "api:read");
+    let url = format!("{}?need=api:write", server.get("API"));
+    for _ in 0..3 {
+        let (status, body) = send(api.clone(), get(&url)).await.unwrap();
+        assert_eq!(status, StatusCode::FORBIDDEN);
+        assert_eq!(body["error"], "insufficient_scope");
+    }
+    server.expect_stats(json!({"client_credentials": 1}), json!({"403": 3})).await;
+}
+
+#[tokio::test]
+async fn a_token_is_for_the_resource_that_was_asked_for() {
+    let Some(server) = server().await else { return };
+    for (resource, format) in [("urn:example:opaque-api", "opaque"), ("https://jwt-api.example.test/", "jwt")] {
+        let grant = server.grant(Client::basic("cc-basic", "cc-basic-secret")).resource(resource).unwrap();
+        let (status, echo) = send(over(grant), get(server.get("API"))).await.unwrap();
+        assert_eq!(status, StatusCode::OK, "{echo}");
+        assert_eq!(echo["aud"], resource);
+        assert_eq!(echo["token_format"], format);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_the_clients_fault() {
+    let Some(server) = server().await else { return };
+    for client in [Client::basic("cc-basic", "wrong-secret"), Client::post("cc-post", "wrong-secret")] {
+        let error = server.refusal(server.grant(client)).await;
+        assert_eq!(error.kind(), ErrorKind::ClientRejected);
+        assert_eq!(error.status(), Some(StatusCode::UNAUTHORIZED));
+        assert_eq!(error.oauth().unwrap().error(), "invalid_client");
+        assert!(!error.is_transient());
+        assert!(!format!("{error} {error:?}").contains("wrong-secret"));
+    }
+    server.expect_stats(json!({}), json!({})).await;
+}
+
+#[tokio::test]
+async fn a_wrong_scope_or_resource_is_the_requests_fault() {
+    let Some(server) = server().await else { return };
+    let grant = || server.grant(Client::basic("cc-basic", "cc-basic-secret"));
+    for (grant, code) in [
+        (grant().scope("openid").unwrap(), "invalid_scope"),
+        (grant().resource("https://other.example.test/").unwrap(), "invalid_target"),
+    ] {
+        let error = server.refusal(grant).await;
+        assert_eq!(error.kind(), ErrorKind::RequestRejected);
+        assert_eq!(error.status(), Some(StatusCode::BAD_REQUEST));
+        assert_eq!(error.oauth().unwrap().error(), code);
+        assert!(!error.is_transient());
+    }
+}
+
+// ===== the server =====
+
+/// One test at a time, for the server has one set of counters.
+pub(crate) struct Turn {
+    server: &'static Server,
+    _turn: MutexGuard<'static, ()>,
+}
+
+pub(crate) async fn server() -> Option<Turn> {
+    static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
+    static TURN: Mutex<()> = Mutex::const_new(());
+    let turn = TURN.lock().await;
+    let server = or_skip("oidc-provider", SERVER.get_or_init(|| Server::start("oidc-provider")))?;
+    let reset = Request::post(server.get("STATS")).body(Full::default()).unwrap();
+    send(plain::client(), reset).await.unwrap();
+    Some(Turn { server, _turn: turn })
+}
+
+fn over(grant: ClientCredentials) -> OAuth2<Http, ClientCredentials> {
+    OAuth2Layer::new(grant).layer(plain::client())
+}
+
+impl Turn {
+    pub(crate) fn get(&self, name: &str) -> &str {
+        self.server.get(name)
+    }
+
+    fn grant(&self, client: Client) -> ClientCredentials {
+        ClientCredentials::new(self.get("TOKEN"), client).unwrap()
+    }
+
+    fn layered(&self, client: Client, scope: &str) -> OAuth2<Http, ClientCredentials> {
+        over(self.grant(client).scope(scope).unwrap())
+    }
+
+    /// The error of a request for which there is no token.
+    async fn refusal(&self, grant: ClientCredentials) -> Error {
+        let error = send(over(grant), get(self.get("API"))).await.unwrap_err();
+        *error.downcast::<Error>().unwrap()
+    }
+
+    /// What the API answers to this token, without the layer.
+    async fn accepts(&self, access_token: &str) -> StatusCode {
+        let mut request: Request<Full<Bytes>> = get(self.get("API"));
+        request.headers_mut().insert("authorization", format!("Bearer {access_token}").parse().unwrap());
+        send(plain::client(), request).await.unwrap().0
+    }
+
+    /// What the server has counted in this turn: tokens by grant, and answers of the API by status.
+    async fn expect_stats(&self, tokens: Value, api: Value) {
+        let (_, stats) = send(plain::client(), get(self.get("STATS"))).await.unwrap();
+        assert_eq!((&stats["token"], &stats["api"]), (&tokens, &api), "{stats}");
+    }
+}

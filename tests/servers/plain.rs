@@ -1,0 +1,60 @@
+//! The plain HTTP client under the layer, and what to read from its answers.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tower::{BoxError, Service, ServiceExt};
+use tower_oauth2::Token;
+use url::form_urlencoded;
+
+pub(crate) type Http = Client<HttpConnector, Full<Bytes>>;
+
+pub(crate) fn client() -> Http {
+    Client::builder(TokioExecutor::new()).build_http()
+}
+
+pub(crate) fn get(url: &str) -> Request<Full<Bytes>> {
+    Request::get(url).body(Full::default()).unwrap()
+}
+
+/// Sends a request; the answer's body is JSON or empty.
+pub(crate) async fn send<S>(mut service: S, request: Request<Full<Bytes>>) -> Result<(StatusCode, Value), BoxError>
+where
+    S: Service<Request<Full<Bytes>>, Response = http::Response<Incoming>, Error: Into<BoxError>>,
+{
+    let answer = service.ready().await.map_err(Into::into)?.call(request).await.map_err(Into::into)?;
+    let status = answer.status();
+    let body = answer.into_body().collect().await?.to_bytes();
+    Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+}
+
+/// How the tests themselves authenticate, at introspection or revocation.
+#[derive(Clone, Copy)]
+pub(crate) enum As<'a> {
+    Basic(&'a str, &'a str),
+    Post(&'a str, &'a str),
+}
+
+/// Posts a token to introspection or revocation.
+pub(crate) async fn post_token(url: &str, who: As<'_>, token: &Token) -> (StatusCode, Value) {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("token", token.access_token());
+    let mut request = Request::post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    match who {
+        As::Basic(id, secret) => {
+            request =
+                request.header(AUTHORIZATION, format!("Basic {}", BASE64_STANDARD.encode(format!("{id}:{secret}"))));
+        }
+        As::Post(id, secret) => {
+            form.append_pair("client_id", id).append_pair("client_secret", secret);
+        }
+    }
+    send(client(), request.body(Full::from(form.finish())).unwrap()).await.unwrap()
+}
