@@ -93,7 +93,7 @@ impl<S, B> Late<S, B> {
         S::Error: Into<BoxError>,
     {
         if let Some(wait) = &mut self.wait {
-            let current = ready!(Pin::new(wait).poll(cx))?;
+            let current = ready!(Pin::new(wait).poll(cx)).map_err(|failure| failure.error)?;
             self.wait = None;
             if let Some(request) = &mut self.request {
                 attach::insert(request, current.token.header());

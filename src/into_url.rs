@@ -26,6 +26,12 @@ pub(crate) fn endpoint_url(name: &str, url: impl IntoUrl) -> Result<Url, Error> 
     Ok(url)
 }
 
+/// As [`endpoint_url`], in the form that requests have.
+pub(crate) fn endpoint_uri(name: &str, url: impl IntoUrl) -> Result<Uri, Error> {
+    let url = endpoint_url(name, url)?;
+    Uri::try_from(url.as_str()).map_err(|why| Error::argument(name, why))
+}
+
 /// Refuses cleartext to anything but this machine.
 pub(crate) fn refuse_cleartext(name: &str, url: &Url) -> Result<(), Error> {
     if url.scheme() == "https" || url.host_str().is_some_and(is_loopback) {

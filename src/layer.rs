@@ -66,6 +66,10 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// Name the API with [`origin`](OAuth2Layer::origin): without it the token goes to every `https` host that a request
 /// names, and a redirect that a layer outside follows names its own.
+///
+/// The redirects of a token endpoint are refused. A layer *inside* that follows redirects does so behind our back: it can
+/// take the client's secret elsewhere, and bring a token from there. Give token calls a client that does not follow any, with
+/// [`token_service`](OAuth2Layer::token_service).
 #[must_use = "a layer does nothing until it wraps a service"]
 pub struct OAuth2Layer<G, T = ThroughInner> {
     cell: Arc<Cell>,

@@ -10,9 +10,9 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::attach::{self, Attach};
-use crate::cell::{Acquired, Cell, Current, Tokens, Wait};
+use crate::cell::{Acquired, Cell, Current, Failure, Tokens, Wait};
 use crate::clock;
-use crate::error::{Error, ErrorKind};
+use crate::error::ErrorKind;
 use crate::future::ResponseFuture;
 use crate::route::{ThroughInner, TokenRoute};
 
@@ -42,7 +42,7 @@ enum Readiness {
     /// The token that was waited for was not fresh even on arrival. It serves this request, and nobody loops.
     Stale(Arc<Current>),
     /// There is no token. The inner service was not asked, and `call` tells.
-    Failed(Error),
+    Failed(Failure),
 }
 
 impl<S, G, T> OAuth2<S, G, T> {
@@ -71,10 +71,14 @@ where
             match &mut self.readiness {
                 Readiness::Idle => self.readiness = self.look::<B>(),
                 Readiness::Waiting(wait) => {
-                    self.readiness = match ready!(Pin::new(wait).poll(cx)) {
-                        Ok(current) if current.is_fresh(clock::now) => Readiness::Fresh,
-                        Ok(current) => Readiness::Stale(current),
-                        Err(error) => Readiness::Failed(error),
+                    let outcome = ready!(Pin::new(wait).poll(cx));
+                    let now = clock::now();
+                    self.readiness = match outcome {
+                        Ok(current) if current.is_fresh(|| now) => Readiness::Fresh,
+                        Ok(current) if current.has_grace(now) => Readiness::Stale(current),
+                        Err(failure) if !failure.is_old(now) => Readiness::Failed(failure),
+                        // It came long ago: whoever polls us left off in between.
+                        Ok(_) | Err(_) => Readiness::Idle,
                     }
                 }
                 Readiness::Fresh | Readiness::Stale(_) => return self.inner.poll_ready(cx).map_err(Into::into),
@@ -87,8 +91,8 @@ where
         let readiness = std::mem::replace(&mut self.readiness, Readiness::Idle);
         let inner_is_ready = match &readiness {
             // Even a request that needs no token: it is the token call that came back.
-            Readiness::Failed(error) if error.kind() == ErrorKind::Recursion => {
-                return ResponseFuture::failed(error.clone());
+            Readiness::Failed(failure) if failure.error.kind() == ErrorKind::Recursion => {
+                return ResponseFuture::failed(failure.error.clone());
             }
             readiness => !matches!(readiness, Readiness::Failed(_)),
         };
@@ -105,12 +109,12 @@ where
             return self.send(request, inner_is_ready);
         }
         match readiness {
-            Readiness::Stale(current) => {
+            Readiness::Stale(current) if current.has_grace(clock::now()) && self.cell.is_newest(&current) => {
                 attach::insert(&mut request, current.token.header());
                 self.send(request, true)
             }
-            Readiness::Failed(error) => ResponseFuture::failed(error),
-            Readiness::Idle | Readiness::Waiting(_) | Readiness::Fresh => self.send_late(request),
+            Readiness::Failed(failure) if !failure.is_old(clock::now()) => ResponseFuture::failed(failure.error),
+            _ => self.send_late(request),
         }
     }
 }
@@ -128,7 +132,7 @@ impl<S, G, T> OAuth2<S, G, T> {
         }
         match self.cell.acquire(|| Some(self.route.transport(&self.inner))) {
             Acquired::Fresh(_) => Readiness::Fresh,
-            Acquired::Failed(error) => Readiness::Failed(error),
+            Acquired::Failed(failure) => Readiness::Failed(failure),
             Acquired::Wait(wait) => Readiness::Waiting(wait),
         }
     }
@@ -154,7 +158,7 @@ impl<S, G, T> OAuth2<S, G, T> {
         }
     }
 
-    /// The token has expired since `poll_ready`: readiness went stale in a `ReadyCache`, say. The future waits for a new
+    /// The token has expired since `poll_ready`, or the back-off has passed: readiness went stale in a `ReadyCache`, say. The future waits for a new
     /// one, and holds nothing of the inner service meanwhile.
     fn send_late<B>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future, S, B>
     where
@@ -167,7 +171,7 @@ impl<S, G, T> OAuth2<S, G, T> {
                 attach::insert(&mut request, current.token.header());
                 ResponseFuture::late(self.inner.clone(), request, None)
             }
-            Acquired::Failed(error) => ResponseFuture::failed(error),
+            Acquired::Failed(failure) => ResponseFuture::failed(failure.error),
             Acquired::Wait(wait) => ResponseFuture::late(self.inner.clone(), request, Some(wait)),
         }
     }

@@ -39,10 +39,10 @@ use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 use crate::token::Token;
 use crate::transport::{Limits, Transport};
 
-pub(crate) use self::state::Current;
+pub(crate) use self::state::{Current, Failure};
 pub use self::tokens::Tokens;
 
-type Outcome = Result<Arc<Current>, Error>;
+type Outcome = Result<Arc<Current>, Failure>;
 pub(crate) type Wait = Waiter<Outcome>;
 
 pub(crate) struct Cell {
@@ -72,7 +72,7 @@ pub(crate) struct Settings {
 /// What a caller gets.
 pub(crate) enum Acquired {
     Fresh(Arc<Current>),
-    Failed(Error),
+    Failed(Failure),
     Wait(Wait),
 }
 
@@ -108,6 +108,11 @@ impl Cell {
         snapshot.as_ref().filter(|current| current.is_fresh(clock::now)).map(|current| look(current))
     }
 
+    /// Whether `current` is the newest token, and was not invalidated or forgotten.
+    pub(crate) fn is_newest(&self, current: &Arc<Current>) -> bool {
+        self.snapshot.load().as_ref().is_some_and(|newest| Arc::ptr_eq(newest, current))
+    }
+
     /// The token, or what to wait for: the flight that is under way, or one begun now through `transport`.
     ///
     /// Without a `transport` it goes through what the cell was connected to.
@@ -115,9 +120,9 @@ impl Cell {
         let found = lock(&self.ground).state.look(clock::now());
         match found {
             Found::Fresh(current) => Acquired::Fresh(current),
-            Found::Failed(error) => Acquired::Failed(error),
+            Found::Failed(failure) => Acquired::Failed(failure),
             // To wait inside the grant for the grant would be to wait for oneself.
-            _ if aboard::is_aboard(self.id()) => recursion(),
+            _ if aboard::is_aboard(self.id()) => failed(ErrorKind::Recursion),
             Found::Flying(flight) => Acquired::Wait(flight.waiter()),
             // The transport is made outside of the lock: it clones the user's service.
             Found::Nothing => self.embark(transport(), false),
@@ -126,7 +131,7 @@ impl Cell {
 
     /// A newer token, whatever the clock and the back-off say: from the flight that is under way, or from one begun now.
     pub(crate) fn renew(self: &Arc<Self>) -> Acquired {
-        if aboard::is_aboard(self.id()) { recursion() } else { self.embark(None, true) }
+        if aboard::is_aboard(self.id()) { failed(ErrorKind::Recursion) } else { self.embark(None, true) }
     }
 
     /// Begins a flight, unless what is found under the lock makes that unnecessary: another may have been faster.
@@ -135,7 +140,7 @@ impl Cell {
             let mut ground = lock(&self.ground);
             match ground.state.look(clock::now()) {
                 Found::Fresh(current) if !forced => return Acquired::Fresh(current),
-                Found::Failed(error) if !forced => return Acquired::Failed(error),
+                Found::Failed(failure) if !forced => return Acquired::Failed(failure),
                 _ => {}
             }
             if let Some(flight) = ground.state.flight() {
@@ -145,9 +150,9 @@ impl Cell {
                 ground.transport = transport;
             }
             let Some(transport) = ground.transport.clone() else {
-                return Acquired::Failed(Error::new(ErrorKind::NoTransport, ""));
+                return failed(ErrorKind::NoTransport);
             };
-            let flight = self.prepare(&ground, transport);
+            let flight = self.prepare(&ground, transport, forced);
             ground.state.depart(flight.clone());
             flight
         };
@@ -156,9 +161,9 @@ impl Cell {
         Acquired::Wait(wait)
     }
 
-    fn prepare(self: &Arc<Self>, ground: &Ground, transport: Transport) -> Arc<Flight<Outcome>> {
+    fn prepare(self: &Arc<Self>, ground: &Ground, transport: Transport, forced: bool) -> Arc<Flight<Outcome>> {
         let departure = ground.state.departure();
-        let transport = transport.with_limits(ground.settings.limits);
+        let transport = transport.for_flight(ground.settings.limits, forced);
         let (id, grant) = (self.id(), self.grant.clone());
         // Weak, for a flight that nobody drives stays in the cell: it would keep the cell, and the cell it.
         let cell = Arc::downgrade(self);
@@ -167,7 +172,7 @@ impl Cell {
             let outcome = aboard::board(id, grant).await;
             match cell.upgrade() {
                 Some(cell) => cell.land(departure.epoch, outcome),
-                None => Err(Error::new(ErrorKind::NoTransport, "everything that used this token is gone")),
+                None => Err(Failure::passing(Error::new(ErrorKind::NoTransport, "all that used this token is gone"))),
             }
         })
     }
@@ -225,6 +230,6 @@ impl Cell {
     }
 }
 
-fn recursion() -> Acquired {
-    Acquired::Failed(Error::new(ErrorKind::Recursion, ""))
+fn failed(kind: ErrorKind) -> Acquired {
+    Acquired::Failed(Failure::passing(Error::new(kind, "")))
 }

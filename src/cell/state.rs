@@ -1,6 +1,7 @@
 //! The transitions of a cell. No clock, no lock, no I/O: the time and the dice come in as arguments.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::freshness::{self, Policy};
 use crate::clock::{Deadline, Now};
@@ -13,7 +14,13 @@ pub(crate) struct Current {
     pub(crate) token: Token,
     /// From here on it is not sent any more; `None` is never.
     stale: Option<Deadline>,
+    /// For a token that was stale when it came: how long it still serves those who waited for it.
+    grace: Option<Deadline>,
 }
+
+/// How long an outcome may lie about before those who waited for it collect it. A service that is polled again only after
+/// that asks anew.
+const GRACE: Duration = Duration::from_secs(1);
 
 impl Current {
     fn new(token: Token, now: Now, policy: &Policy) -> Self {
@@ -23,11 +30,17 @@ impl Current {
         };
         let skew = freshness::skew(policy, token.lifetime(now).unwrap_or_default());
         let stale = token.expiry().map(|expiry| expiry.earlier(skew));
-        Self { token, stale }
+        let grace = stale.filter(|stale| stale.passed(now)).map(|_| Deadline::after(now, GRACE));
+        Self { token, stale, grace }
     }
 
     pub(crate) fn is_fresh(&self, now: impl FnOnce() -> Now) -> bool {
         self.stale.is_none_or(|stale| !stale.passed(now()))
+    }
+
+    /// Whether it came stale, and only just: then it serves those who waited for it, and nobody loops.
+    pub(crate) fn has_grace(&self, now: Now) -> bool {
+        self.grace.is_some_and(|grace| !grace.passed(now))
     }
 }
 
@@ -39,9 +52,39 @@ pub(crate) enum Found<F> {
     /// None, but a flight that will bring one.
     Flying(F),
     /// None, and it is too early for another try.
-    Failed(Error),
+    Failed(Failure),
     /// None, and nobody is getting one: the caller is to start a flight.
     Nothing,
+}
+
+/// Why there is no token.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    /// When the next caller may try again; `None` when only the user may.
+    retry: Option<Deadline>,
+    /// How long those who waited for this outcome get it: as long as the back-off, and a moment if there is none.
+    grace: Option<Deadline>,
+}
+
+impl Failure {
+    /// One that says nothing about the next try.
+    pub(crate) fn passing(error: Error) -> Self {
+        Self { error, retry: None, grace: None }
+    }
+
+    fn remembered(error: Error, wait: Duration, now: Now) -> Self {
+        if error.waits_for_the_user() {
+            return Self::passing(error);
+        }
+        let (retry, grace) = (Deadline::after(now, wait), Deadline::after(now, wait.max(GRACE / 10)));
+        Self { error, retry: Some(retry), grace: Some(grace) }
+    }
+
+    /// Whether it is old news to one who waited for it: then they may try again.
+    pub(crate) fn is_old(&self, now: Now) -> bool {
+        self.grace.is_some_and(|grace| grace.passed(now))
+    }
 }
 
 /// What a flight starts from.
@@ -58,6 +101,7 @@ pub(crate) struct State<F> {
     /// Whether `held` was invalidated: then its access token is not used again.
     rejected: bool,
     failure: Option<Failure>,
+    failures_in_a_row: u32,
     flight: Option<F>,
     /// Counts the tokens of this cell: what is said about an older one has no effect on a newer one.
     generation: u64,
@@ -65,16 +109,9 @@ pub(crate) struct State<F> {
     epoch: u64,
 }
 
-#[derive(Debug)]
-struct Failure {
-    error: Error,
-    retry: Deadline,
-    in_a_row: u32,
-}
-
 impl<F: Clone> State<F> {
     pub(crate) fn new() -> Self {
-        Self { held: None, rejected: false, failure: None, flight: None, generation: 0, epoch: 0 }
+        Self { held: None, rejected: false, failure: None, failures_in_a_row: 0, flight: None, generation: 0, epoch: 0 }
     }
 
     /// Empty, Fresh, Expired or Failed, as a caller sees it.
@@ -84,7 +121,9 @@ impl<F: Clone> State<F> {
         }
         match (&self.flight, &self.failure) {
             (Some(flight), _) => Found::Flying(flight.clone()),
-            (None, Some(failure)) if !failure.retry.passed(now) => Found::Failed(failure.error.clone()),
+            (None, Some(failure)) if failure.retry.is_none_or(|retry| !retry.passed(now)) => {
+                Found::Failed(failure.clone())
+            }
             (None, _) => Found::Nothing,
         }
     }
@@ -121,12 +160,12 @@ impl<F: Clone> State<F> {
         now: Now,
         policy: &Policy,
         jitter: f64,
-    ) -> Result<Arc<Current>, Error> {
+    ) -> Result<Arc<Current>, Failure> {
         if epoch != self.epoch {
             // The user has set a token since, or forgotten this one. What was set is newer than what has landed.
             return match self.usable() {
                 Some(current) => Ok(current.clone()),
-                None => outcome.map(|token| Arc::new(Current::new(token, now, policy))),
+                None => outcome.map(|token| Arc::new(Current::new(token, now, policy))).map_err(Failure::passing),
             };
         }
         self.flight = None;
@@ -136,10 +175,11 @@ impl<F: Clone> State<F> {
                 if error.spent_refresh_token() {
                     self.drop_refresh_token(now, policy);
                 }
-                let in_a_row = self.failure.as_ref().map_or(0, |failure| failure.in_a_row).saturating_add(1);
-                let wait = freshness::backoff(policy, in_a_row, jitter, error.retry_after());
-                self.failure = Some(Failure { error: error.clone(), retry: Deadline::after(now, wait), in_a_row });
-                Err(error)
+                self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+                let wait = freshness::backoff(policy, self.failures_in_a_row, jitter, error.retry_after());
+                let failure = Failure::remembered(error, wait, now);
+                self.failure = Some(failure.clone());
+                Err(failure)
             }
         }
     }
@@ -154,7 +194,7 @@ impl<F: Clone> State<F> {
     pub(crate) fn forget(&mut self) {
         self.intervene();
         self.held = None;
-        self.failure = None;
+        self.succeeded();
     }
 
     /// The access token of `generation` is not used again, if it is still the newest one.
@@ -174,9 +214,14 @@ impl<F: Clone> State<F> {
         let current = Arc::new(Current::new(token, now, policy));
         self.generation += 1;
         self.rejected = false;
-        self.failure = None;
+        self.succeeded();
         self.held = Some(current.clone());
         current
+    }
+
+    fn succeeded(&mut self) {
+        self.failure = None;
+        self.failures_in_a_row = 0;
     }
 
     /// The server does not know it any more; the access token lives on.
@@ -190,8 +235,6 @@ impl<F: Clone> State<F> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::clock;
     use crate::error::ErrorKind;
@@ -202,7 +245,7 @@ mod tests {
         Token::bearer(text).unwrap().with_refresh_token("r")
     }
 
-    fn landed(state: &mut Numbered, outcome: Result<Token, Error>) -> Result<Arc<Current>, Error> {
+    fn landed(state: &mut Numbered, outcome: Result<Token, Error>) -> Result<Arc<Current>, Failure> {
         let epoch = state.departure().epoch;
         state.land(epoch, outcome, clock::now(), &Policy::default(), 0.5)
     }
@@ -211,7 +254,7 @@ mod tests {
         match state.look(clock::now()) {
             Found::Fresh(current) => current.token.access_token().to_owned(),
             Found::Flying(flight) => format!("flight {flight}"),
-            Found::Failed(error) => format!("{:?}", error.kind()),
+            Found::Failed(failure) => format!("{:?}", failure.error.kind()),
             Found::Nothing => "nothing".into(),
         }
     }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::{Acquired, Cell};
 use crate::attach::{self, Attach};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::token::Token;
 
 /// A handle to the token that a layer shares with all its services. Cheap to clone.
@@ -68,7 +68,8 @@ impl Tokens {
         self.cell.peek()
     }
 
-    /// Renews the token now, whatever the clock says and whatever failed before; joins a token call that is under way.
+    /// Renews the token now, whatever the clock says and whatever failed before; joins a token call that is under way. Where a
+    /// person has to log in, it asks them.
     ///
     /// # Errors
     ///
@@ -78,7 +79,11 @@ impl Tokens {
     ///
     /// As [`Tokens::get`].
     pub async fn refresh(&self) -> Result<Token, Error> {
-        self.arrived(self.cell.renew()).await
+        match self.arrived(self.cell.renew()).await {
+            // That was a call which a request began, and it might not ask.
+            Err(error) if error.kind() == ErrorKind::LoginNeeded => self.arrived(self.cell.renew()).await,
+            outcome => outcome,
+        }
     }
 
     /// The access token is not used again: the next request gets a new one. The refresh token is kept.
@@ -128,8 +133,11 @@ impl Tokens {
     async fn arrived(&self, acquired: Acquired) -> Result<Token, Error> {
         match acquired {
             Acquired::Fresh(current) => Ok(current.token.clone()),
-            Acquired::Failed(error) => Err(error),
-            Acquired::Wait(wait) => wait.await.map(|current| current.token.clone()),
+            Acquired::Failed(failure) => Err(failure.error),
+            Acquired::Wait(wait) => match wait.await {
+                Ok(current) => Ok(current.token.clone()),
+                Err(failure) => Err(failure.error),
+            },
         }
     }
 }

@@ -3,16 +3,17 @@
 mod response;
 mod retry_after;
 
-use bytes::Bytes;
+pub(crate) use self::response::Answer;
+
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
 use crate::client::Client;
 use crate::clock;
 use crate::error::Error;
 use crate::form::Form;
 use crate::into_url::{self, IntoUrl};
-use crate::token::Token;
+use crate::token::{self, Token};
 use crate::transport::Transport;
 
 /// A token endpoint and the client that authenticates at it: what a grant of your own needs to turn a form into a token.
@@ -42,6 +43,8 @@ use crate::transport::Transport;
 pub struct TokenEndpoint {
     uri: Uri,
     client: Client,
+    headers: HeaderMap,
+    bearer_types: Vec<String>,
 }
 
 impl TokenEndpoint {
@@ -68,10 +71,29 @@ impl TokenEndpoint {
     /// Whoever sees the traffic sees the client's secret and the tokens. Only for a network that is protected otherwise,
     /// such as a service mesh.
     pub fn dangerous_cleartext(token_url: impl IntoUrl, client: Client) -> Result<Self, Error> {
-        let url = into_url::endpoint_url("token_url", token_url)?;
+        let uri = into_url::endpoint_uri("token_url", token_url)?;
         client.check()?;
-        let uri = Uri::try_from(url.as_str()).map_err(|why| Error::argument("token_url", why))?;
-        Ok(Self { uri, client })
+        Ok(Self { uri, client, headers: HeaderMap::new(), bearer_types: Vec::new() })
+    }
+
+    /// A header of every request, such as an API key or a `User-Agent`. Those of the protocol are not replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when no header can have that name or value.
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Result<Self, Error> {
+        let name = HeaderName::try_from(name.as_ref()).map_err(|why| Error::argument("header", why))?;
+        let mut value = HeaderValue::try_from(value.as_ref()).map_err(|why| Error::argument("header", why))?;
+        value.set_sensitive(true);
+        self.headers.append(name, value);
+        Ok(self)
+    }
+
+    /// A `token_type` of the server's own that means Bearer, such as eBay's `Application Access Token`.
+    #[must_use]
+    pub fn bearer_type(mut self, token_type: impl Into<String>) -> Self {
+        self.bearer_types.push(token_type.into());
+        self
     }
 
     /// Sends the form with the client's authentication and reads the token from the answer.
@@ -86,20 +108,24 @@ impl TokenEndpoint {
     ///
     /// Dropping the future abandons the request. A code or a rotating refresh token in the form may be spent then.
     pub async fn token(&self, http: &Transport, form: Form) -> Result<Token, Error> {
-        let mut headers = HeaderMap::new();
+        let answer = self.ask(http, &self.uri, form).await?;
+        token::from_answer(answer.members, clock::now(), &self.bearer_types)
+            .map_err(|error| error.with_status(answer.status))
+    }
+
+    /// Posts a form to an endpoint of the same server, with the client's authentication, and reads the members of the
+    /// answer.
+    pub(crate) async fn ask(&self, http: &Transport, uri: &Uri, form: Form) -> Result<Answer, Error> {
+        let mut headers = self.headers.clone();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         let form = self.client.authenticate(form, &mut headers);
-        let answer = http.send(self.request(headers, form.encode())).await?;
+        let mut request = Request::new(form.encode());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri.clone();
+        *request.headers_mut() = headers;
+        let answer = http.send(request).await?;
         let secrets: Vec<&str> = form.secrets().chain(self.client.secret()).collect();
         response::read(&answer, clock::now(), &secrets)
-    }
-
-    fn request(&self, headers: HeaderMap, body: Bytes) -> Request<Bytes> {
-        let mut request = Request::new(body);
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = headers;
-        request
     }
 }

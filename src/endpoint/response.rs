@@ -1,4 +1,4 @@
-//! What a token endpoint answered: a token, or the right kind of error (RFC 6749 §5).
+//! What an endpoint answered: members to read, or the right kind of error (RFC 6749 §5).
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -8,10 +8,15 @@ use url::form_urlencoded;
 use super::retry_after;
 use crate::clock::Now;
 use crate::error::{Error, ErrorKind, OAuthError};
-use crate::token::{self, Token};
+
+/// A success, to be read by whoever asked.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) members: Map<String, Value>,
+}
 
 /// Reads an answer that arrived at `now`. `secrets` are what the request held: no error repeats them.
-pub(super) fn read(answer: &Response<Bytes>, now: Now, secrets: &[&str]) -> Result<Token, Error> {
+pub(super) fn read(answer: &Response<Bytes>, now: Now, secrets: &[&str]) -> Result<Answer, Error> {
     let status = answer.status();
     let failed = |error: Error| error.with_status(status).with_retry_after(retry_after::read(answer.headers(), now));
     if status.is_redirection() {
@@ -23,10 +28,10 @@ pub(super) fn read(answer: &Response<Bytes>, now: Now, secrets: &[&str]) -> Resu
         let kind = kind(status, oauth.as_ref().map(OAuthError::error));
         return Err(failed(Error::new(kind, "").with_oauth(oauth)));
     }
-    members
-        .ok_or_else(|| Error::malformed("it is neither JSON nor a form"))
-        .and_then(|members| token::from_answer(members, now))
-        .map_err(failed)
+    match members {
+        Some(members) => Ok(Answer { status, members }),
+        None => Err(failed(Error::malformed("it is neither a JSON object nor a form"))),
+    }
 }
 
 /// The members of the answer: JSON whatever the media type says; what is no JSON but holds the fields of a form is a form.
@@ -47,7 +52,7 @@ fn form(body: &[u8]) -> Option<Map<String, Value>> {
         members.entry(name).or_insert_with(|| Value::String(value.into_owned()));
     }
     // Any text reads as some form: only one with the fields of an answer is meant as one.
-    (members.contains_key("access_token") || members.contains_key("error")).then_some(members)
+    ["access_token", "device_code", "error"].iter().any(|name| members.contains_key(*name)).then_some(members)
 }
 
 fn oauth_error(members: &Map<String, Value>, secrets: &[&str]) -> Option<OAuthError> {
@@ -74,10 +79,12 @@ mod tests {
 
     use super::*;
     use crate::clock;
+    use crate::token::{self, Token};
 
     fn answer(status: u16, body: impl Into<Bytes>) -> Result<Token, Error> {
         let answer = Response::builder().status(status).body(body.into()).unwrap();
-        read(&answer, clock::now(), &["hunter2"])
+        let answer = read(&answer, clock::now(), &["hunter2"])?;
+        token::from_answer(answer.members, clock::now(), &[]).map_err(|error| error.with_status(answer.status))
     }
 
     #[test]

@@ -41,6 +41,7 @@ struct Inner {
     oauth: Option<OAuthError>,
     retry_after: Option<Duration>,
     spent_refresh_token: bool,
+    asked_in_vain: bool,
     source: Option<BoxError>,
 }
 
@@ -103,6 +104,7 @@ impl Error {
             oauth: None,
             retry_after: None,
             spent_refresh_token: false,
+            asked_in_vain: false,
             source: None,
         }))
     }
@@ -138,8 +140,24 @@ impl Error {
         self.change(|inner| inner.spent_refresh_token = true)
     }
 
+    /// This error came after `refused`: what that says about the refresh token still holds.
+    pub(crate) fn after(self, refused: &Self) -> Self {
+        if refused.spent_refresh_token() { self.with_spent_refresh_token() } else { self }
+    }
+
     pub(crate) fn spent_refresh_token(&self) -> bool {
         self.0.spent_refresh_token
+    }
+
+    /// Says that a person was asked to log in, and it came to nothing: no request asks them again.
+    pub(crate) fn asked_in_vain(self) -> Self {
+        self.change(|inner| inner.asked_in_vain = true)
+    }
+
+    /// Whether only the user can change it: no request tries again by itself.
+    pub(crate) fn waits_for_the_user(&self) -> bool {
+        self.0.asked_in_vain
+            || matches!(self.0.kind, ErrorKind::LoginNeeded | ErrorKind::Denied | ErrorKind::LoginExpired)
     }
 
     /// What was said about the failure, without the kind.
@@ -159,6 +177,7 @@ impl Error {
                     oauth: self.0.oauth.clone(),
                     retry_after: self.0.retry_after,
                     spent_refresh_token: self.0.spent_refresh_token,
+                    asked_in_vain: self.0.asked_in_vain,
                     source: self.0.source.is_some().then(|| Box::new(self.clone()) as BoxError),
                 };
                 change(&mut inner);

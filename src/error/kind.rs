@@ -27,6 +27,13 @@ pub enum ErrorKind {
     RequestRejected,
     /// The authorization server does not accept the grant: code, password or refresh token (`invalid_grant`).
     InvalidGrant,
+    /// A person has to log in: there is no refresh token, or a dead one, and the grant may not ask by itself. Call
+    /// [`Tokens::refresh`](crate::Tokens::refresh) when the person is there.
+    LoginNeeded,
+    /// The person said no (`access_denied`). They are not asked again before [`Tokens::refresh`](crate::Tokens::refresh).
+    Denied,
+    /// The person let the time pass. They are not asked again before [`Tokens::refresh`](crate::Tokens::refresh).
+    LoginExpired,
     /// The answer of the token endpoint cannot be used: not JSON, no token in it, too large, an unknown token type.
     Malformed,
     /// The token endpoint answered with a redirect, which is never followed: a secret would follow it.
@@ -60,6 +67,9 @@ impl ErrorKind {
             Self::InvalidGrant => {
                 "the authorization server rejected the grant: it is expired, revoked or not this client's"
             }
+            Self::LoginNeeded => "a person has to log in; call `Tokens::refresh` to ask them",
+            Self::Denied => "the person refused to log in; call `Tokens::refresh` to ask them again",
+            Self::LoginExpired => "the person did not log in in time; call `Tokens::refresh` to ask them again",
             Self::Malformed => "the token endpoint's answer cannot be used",
             Self::Redirected => "the token endpoint redirected, which is not followed; use the address it moved to",
             Self::Panicked => "the grant panicked",

@@ -3,11 +3,16 @@
 //! | grant | for |
 //! | --- | --- |
 //! | [`ClientCredentials`] | a program that acts for itself |
+//! | [`RefreshToken`] | a login that happened elsewhere |
+//! | [`Password`] | servers that offer nothing better for a person |
 //! | any `Fn(Option<Token>, Transport) -> impl Future<Output = Result<Token, Error>>` | everything else |
 
 mod client_credentials;
+mod common;
 mod parameters;
-mod refresh;
+mod password;
+mod preset;
+mod refresh_token;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,6 +22,8 @@ use crate::token::Token;
 use crate::transport::Transport;
 
 pub use self::client_credentials::ClientCredentials;
+pub use self::password::Password;
+pub use self::refresh_token::RefreshToken;
 
 /// A way to get a token.
 ///

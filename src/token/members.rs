@@ -9,12 +9,18 @@ use crate::clock::{Deadline, FAR, Now};
 use crate::error::Error;
 use crate::secret::Secret;
 
-/// Reads the answer of a token endpoint (RFC 6749 §5.1). `expires_in` counts from `now`, and wins over `expires_at`.
+/// Reads the answer of a token endpoint (RFC 6749 §5.1). `expires_in` counts from `now`, and wins over `expires_at`. A type of
+/// `bearer_types` means Bearer too.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), naming the member.
-pub(crate) fn from_answer(mut members: Map<String, Value>, now: Now) -> Result<Token, Error> {
+pub(crate) fn from_answer(mut members: Map<String, Value>, now: Now, bearer_types: &[String]) -> Result<Token, Error> {
+    let token_type = members.get("token_type").and_then(Value::as_str).unwrap_or_default();
+    if bearer_types.iter().any(|known| known.eq_ignore_ascii_case(token_type)) {
+        // Called by its name from here on: whoever stores the token reads it back.
+        members.remove("token_type");
+    }
     let expires_at = members.remove("expires_at").and_then(|at| seconds("expires_at", &at).ok().flatten());
     let expiry = match seconds("expires_in", &members.remove("expires_in").unwrap_or_default())? {
         Some(lifetime) => Some(Deadline::after(now, lifetime)),
@@ -81,7 +87,7 @@ fn scope(value: Value) -> Option<String> {
 
 /// A number of seconds: a number, or text that holds one. Fractions of lifetimes are cut off, negative is zero, huge is a
 /// hundred years from now or more; null is none.
-fn seconds(name: &'static str, value: &Value) -> Result<Option<Duration>, Error> {
+pub(crate) fn seconds(name: &'static str, value: &Value) -> Result<Option<Duration>, Error> {
     let number = match value {
         Value::Null => return Ok(None),
         Value::Number(number) => number.as_f64(),
@@ -106,13 +112,13 @@ mod tests {
 
     fn answer(value: Value) -> Result<Token, Error> {
         let Value::Object(members) = value else { panic!("not an object") };
-        from_answer(members, clock::now())
+        from_answer(members, clock::now(), &[])
     }
 
     fn lifetime(expires_in: Value) -> Option<Option<u64>> {
         let now = clock::now();
         let Value::Object(members) = json!({"access_token": "a", "expires_in": expires_in}) else { unreachable!() };
-        let token = from_answer(members, now).ok()?;
+        let token = from_answer(members, now, &[]).ok()?;
         Some(token.lifetime(now).map(|lifetime| lifetime.as_secs()))
     }
 
@@ -150,7 +156,7 @@ mod tests {
             members
         };
         let now = clock::now();
-        assert_eq!(from_answer(members(), now).unwrap().lifetime(now), Some(Duration::from_secs(60)));
+        assert_eq!(from_answer(members(), now, &[]).unwrap().lifetime(now), Some(Duration::from_secs(60)));
         assert_eq!(from_store(members(), now).unwrap().lifetime(now), Some(Duration::ZERO));
     }
 

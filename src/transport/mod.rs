@@ -26,6 +26,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub struct Transport {
     exchange: Arc<dyn Exchange>,
     limits: Limits,
+    asked_for: bool,
 }
 
 /// The bounds of one token call.
@@ -91,11 +92,18 @@ impl Transport {
         R::Data: Send,
         R::Error: Into<BoxError>,
     {
-        Self { exchange: Arc::new(Through::new(service, body)), limits: Limits::default() }
+        Self { exchange: Arc::new(Through::new(service, body)), limits: Limits::default(), asked_for: false }
     }
 
-    pub(crate) fn with_limits(mut self, limits: Limits) -> Self {
+    /// Whether the user asked for this token with [`Tokens::refresh`](crate::Tokens::refresh), rather than a request that
+    /// needs one. A grant that has to ask a person asks them a second time only then.
+    pub fn is_asked_for(&self) -> bool {
+        self.asked_for
+    }
+
+    pub(crate) fn for_flight(mut self, limits: Limits, asked_for: bool) -> Self {
         self.limits = limits;
+        self.asked_for = asked_for;
         self
     }
 }
