@@ -119,7 +119,7 @@ impl<G, T> OAuth2Layer<G, T> {
         R::Data: Send,
         R::Error: Into<BoxError>,
     {
-        let transport = Transport::through(service, Full::new);
+        let transport = Transport::new(service);
         self.cell.connect(transport.clone());
         self.routed(ThroughService(transport))
     }

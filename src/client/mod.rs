@@ -84,6 +84,11 @@ impl Client {
         }
     }
 
+    /// The id; `None` for [`Client::none`].
+    pub(crate) fn id(&self) -> Option<&str> {
+        (!self.id.is_empty()).then_some(&self.id)
+    }
+
     /// Adds the authentication to a request: by one method, never two (RFC 6749 §2.3).
     pub(crate) fn authenticate(&self, form: Form, headers: &mut HeaderMap) -> Form {
         match &self.method {

@@ -96,6 +96,10 @@ impl TokenEndpoint {
         self
     }
 
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Sends the form with the client's authentication and reads the token from the answer.
     ///
     /// # Errors

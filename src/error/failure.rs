@@ -92,7 +92,7 @@ impl Error {
     ///
     /// The cause is printed by whoever walks the chain of errors: it must not hold a secret.
     pub fn caused_by(kind: ErrorKind, cause: impl Into<BoxError>) -> Self {
-        Self::new(kind, "").with_source(cause)
+        Self::new(kind, "").because(cause)
     }
 
     /// An error of `kind`; `context` says what exactly, and never holds a secret.
@@ -118,7 +118,7 @@ impl Error {
         Self::new(ErrorKind::Malformed, what)
     }
 
-    fn with_source(self, source: impl Into<BoxError>) -> Self {
+    pub(crate) fn because(self, source: impl Into<BoxError>) -> Self {
         let source = source.into();
         self.change(|inner| inner.source = Some(source))
     }
@@ -150,6 +150,7 @@ impl Error {
     }
 
     /// Says that a person was asked to log in, and it came to nothing: no request asks them again.
+    #[cfg_attr(not(feature = "loopback"), allow(dead_code))]
     pub(crate) fn asked_in_vain(self) -> Self {
         self.change(|inner| inner.asked_in_vain = true)
     }

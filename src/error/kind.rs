@@ -34,6 +34,8 @@ pub enum ErrorKind {
     Denied,
     /// The person let the time pass. They are not asked again before [`Tokens::refresh`](crate::Tokens::refresh).
     LoginExpired,
+    /// The loopback address that a browser is sent back to could not be opened.
+    Loopback,
     /// The answer of the token endpoint cannot be used: not JSON, no token in it, too large, an unknown token type.
     Malformed,
     /// The token endpoint answered with a redirect, which is never followed: a secret would follow it.
@@ -70,6 +72,7 @@ impl ErrorKind {
             Self::LoginNeeded => "a person has to log in; call `Tokens::refresh` to ask them",
             Self::Denied => "the person refused to log in; call `Tokens::refresh` to ask them again",
             Self::LoginExpired => "the person did not log in in time; call `Tokens::refresh` to ask them again",
+            Self::Loopback => "the address for the browser to come back to could not be opened",
             Self::Malformed => "the token endpoint's answer cannot be used",
             Self::Redirected => "the token endpoint redirected, which is not followed; use the address it moved to",
             Self::Panicked => "the grant panicked",

@@ -3,14 +3,17 @@
 //! | grant | for |
 //! | --- | --- |
 //! | [`ClientCredentials`] | a program that acts for itself |
+//! | [`AuthorizationCode`] | a person at this machine, or a web application's visitors |
 //! | [`RefreshToken`] | a login that happened elsewhere |
 //! | [`Password`] | servers that offer nothing better for a person |
 //! | any `Fn(Option<Token>, Transport) -> impl Future<Output = Result<Token, Error>>` | everything else |
 
+mod authorization_code;
 mod client_credentials;
 mod common;
 mod parameters;
 mod password;
+mod pkce;
 mod preset;
 mod refresh_token;
 
@@ -21,6 +24,7 @@ use crate::error::Error;
 use crate::token::Token;
 use crate::transport::Transport;
 
+pub use self::authorization_code::{Authorization, AuthorizationCode, Code};
 pub use self::client_credentials::ClientCredentials;
 pub use self::password::Password;
 pub use self::refresh_token::RefreshToken;

@@ -35,6 +35,14 @@ impl Parameters {
         Ok(())
     }
 
+    pub(super) fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
+    }
+
+    pub(super) fn more(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.more.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// For a request that asks for a new grant.
     pub(super) fn with_scope(&self, form: Form) -> Form {
         let form = match &self.scope {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
+use http_body_util::Full;
 use tower_service::Service;
 
 use self::exchange::{Exchange, Through};
@@ -79,6 +80,19 @@ impl Transport {
             Some(outcome) => outcome,
             None => Err(Error::new(ErrorKind::Timeout, format!("no whole answer within {:?}", self.limits.deadline))),
         }
+    }
+
+    /// A transport of its own, through clones of this service: for using the pieces of a grant without a layer.
+    pub fn new<S, R>(service: S) -> Self
+    where
+        S: Service<Request<Full<Bytes>>, Response = Response<R>> + Clone + Send + 'static,
+        S::Future: Send,
+        S::Error: Into<BoxError>,
+        R: Body + Send,
+        R::Data: Send,
+        R::Error: Into<BoxError>,
+    {
+        Self::through(service, Full::new)
     }
 
     /// Through clones of `service`, whose request body is made of bytes by `body`.

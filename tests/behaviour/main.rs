@@ -3,6 +3,8 @@
 
 mod support;
 
+#[cfg(feature = "loopback")]
+mod authorization_code;
 mod auto_traits;
 mod backoff;
 mod builders;
