@@ -5,7 +5,7 @@
 //! tokio's time steers ours.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
@@ -80,20 +80,37 @@ impl Deadline {
     }
 }
 
-/// Runs `future` for at most `limit`; `None` when the time is over.
+/// Waits.
 ///
-/// Inside a tokio runtime the timer is tokio's. Outside one, a helper thread keeps the time.
-pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
-    if tokio::runtime::Handle::try_current().is_ok() {
-        return tokio::time::timeout(limit, future).await.ok();
-    }
-    let mut future = pin!(future);
-    let mut timer = futures_timer::Delay::new(limit);
+/// Inside a tokio runtime the timer is tokio's. Outside one, a helper thread keeps the time. Each poll asks for a new timer, for
+/// a wait may outlive the runtime in which it began.
+pub(crate) async fn sleep(wait: Duration) {
+    let end = Deadline::after(now(), wait);
+    let mut timer: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
     poll_fn(|cx| {
-        if let Poll::Ready(output) = future.as_mut().poll(cx) {
-            return Poll::Ready(Some(output));
+        loop {
+            let left = end.remaining(now());
+            if left.is_zero() {
+                return Poll::Ready(());
+            }
+            let timer = timer.insert(match tokio::runtime::Handle::try_current() {
+                Ok(_) => Box::pin(tokio::time::sleep(left)),
+                Err(_) => Box::pin(futures_timer::Delay::new(left)),
+            });
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
         }
-        pin!(&mut timer).poll(cx).map(|()| None)
+    })
+    .await;
+}
+
+/// Runs `future` for at most `limit`; `None` when the time is over.
+pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let (mut future, mut timer) = (pin!(future), pin!(sleep(limit)));
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => timer.as_mut().poll(cx).map(|()| None),
     })
     .await
 }

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::attach;
-use crate::cell::Wait;
+use crate::cell::{Cell, Wait};
+use crate::challenge::asks_for_others_only;
 use crate::error::Error;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -20,6 +22,24 @@ pin_project! {
     pub struct ResponseFuture<F, S, B> {
         #[pin]
         state: State<F, S, B>,
+        sent: Option<Sent>,
+    }
+}
+
+/// Which token a request was sent with, and who is to hear how it went.
+pub(crate) struct Sent {
+    pub(crate) cell: Arc<Cell>,
+    pub(crate) generation: u64,
+}
+
+impl Sent {
+    /// Any 401 to a request that carried our token counts, unless it clearly asks for something else; and what stands for it
+    /// in gRPC, a trailers-only response with `UNAUTHENTICATED`.
+    fn heard<R>(&self, response: &Response<R>) {
+        let unauthenticated = || response.headers().get("grpc-status").is_some_and(|status| status == "16");
+        let refused = (response.status() == StatusCode::UNAUTHORIZED && !asks_for_others_only(response.headers()))
+            || unauthenticated();
+        self.cell.hear(self.generation, refused);
     }
 }
 
@@ -36,24 +56,30 @@ pin_project! {
 }
 
 struct Late<S, B> {
-    /// Waits for the token; `None` when the request has what it needs.
-    wait: Option<Wait>,
+    /// Waits for the token of this cell; `None` when the request has what it needs.
+    wait: Option<(Wait, Arc<Cell>)>,
     service: S,
     request: Option<Request<B>>,
 }
 
 impl<F, S, B> ResponseFuture<F, S, B> {
-    pub(crate) fn sending(response: F) -> Self {
-        Self { state: State::Sending { response } }
+    pub(crate) fn sending(response: F, sent: Option<Sent>) -> Self {
+        Self { state: State::Sending { response }, sent }
     }
 
     pub(crate) fn failed(error: Error) -> Self {
-        Self { state: State::Failed { error: Some(error) } }
+        Self { state: State::Failed { error: Some(error) }, sent: None }
     }
 
-    /// Waits for a token if it must, readies `service`, and sends.
-    pub(crate) fn late(service: S, request: Request<B>, wait: Option<Wait>) -> Self {
-        Self { state: State::Late { late: Box::new(Late { wait, service, request: Some(request) }) } }
+    /// Readies `service`, and sends.
+    pub(crate) fn late(service: S, request: Request<B>, sent: Option<Sent>) -> Self {
+        Self { state: State::Late { late: Box::new(Late { wait: None, service, request: Some(request) }) }, sent }
+    }
+
+    /// Waits for the token of `cell`, then as [`ResponseFuture::late`].
+    pub(crate) fn waiting(service: S, request: Request<B>, wait: Wait, cell: Arc<Cell>) -> Self {
+        let late = Late { wait: Some((wait, cell)), service, request: Some(request) };
+        Self { state: State::Late { late: Box::new(late) }, sent: None }
     }
 }
 
@@ -66,16 +92,23 @@ where
     type Output = Result<Response<R>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let this = self.project();
+        let (mut state, sent) = (this.state, this.sent);
         loop {
             let response = match state.as_mut().project() {
-                StateProj::Sending { response } => return response.poll(cx).map_err(Into::into),
+                StateProj::Sending { response } => {
+                    let response = ready!(response.poll(cx)).map_err(Into::into)?;
+                    if let Some(sent) = sent.take() {
+                        sent.heard(&response);
+                    }
+                    return Poll::Ready(Ok(response));
+                }
                 // As with any future, there is nothing more to come after the end.
                 StateProj::Failed { error } => match error.take() {
                     Some(error) => return Poll::Ready(Err(error.into())),
                     None => return Poll::Pending,
                 },
-                StateProj::Late { late } => ready!(late.poll_sent(cx))?,
+                StateProj::Late { late } => ready!(late.poll_sent(cx, sent))?,
             };
             match response {
                 Some(response) => state.set(State::Sending { response }),
@@ -87,17 +120,18 @@ where
 
 impl<S, B> Late<S, B> {
     /// The inner service's future, once the request is with it; `None` when it was taken already.
-    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<S::Future>, BoxError>>
+    fn poll_sent(&mut self, cx: &mut Context<'_>, sent: &mut Option<Sent>) -> Poll<Result<Option<S::Future>, BoxError>>
     where
         S: Service<Request<B>>,
         S::Error: Into<BoxError>,
     {
-        if let Some(wait) = &mut self.wait {
+        if let Some((wait, cell)) = &mut self.wait {
             let current = ready!(Pin::new(wait).poll(cx)).map_err(|failure| failure.error)?;
-            self.wait = None;
             if let Some(request) = &mut self.request {
                 attach::insert(request, current.token.header());
+                *sent = Some(Sent { cell: cell.clone(), generation: current.generation });
             }
+            self.wait = None;
         }
         ready!(self.service.poll_ready(cx)).map_err(Into::into)?;
         let service = &mut self.service;

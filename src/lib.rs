@@ -19,6 +19,10 @@ pub mod transport;
 /// Pages to read, whose examples are compiled and run.
 #[cfg(any(doc, doctest))]
 pub mod docs {
+    #[doc = include_str!("../docs/from-aiohttp-oauth2-client.md")]
+    pub mod from_aiohttp_oauth2_client {}
+    #[doc = include_str!("../docs/grants.md")]
+    pub mod grants {}
     #[doc = include_str!("../docs/readiness.md")]
     pub mod readiness {}
     #[doc = include_str!("../docs/request.md")]
@@ -30,6 +34,7 @@ pub mod docs {
 
 mod attach;
 mod cell;
+mod challenge;
 mod clock;
 mod layer;
 mod origin;

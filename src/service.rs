@@ -13,7 +13,7 @@ use crate::attach::{self, Attach};
 use crate::cell::{Acquired, Cell, Current, Failure, Tokens, Wait};
 use crate::clock;
 use crate::error::ErrorKind;
-use crate::future::ResponseFuture;
+use crate::future::{ResponseFuture, Sent};
 use crate::route::{ThroughInner, TokenRoute};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -101,17 +101,17 @@ where
                 self.release();
                 return ResponseFuture::failed(error);
             }
-            Ok(false) => return self.send(request, inner_is_ready),
+            Ok(false) => return self.send(request, inner_is_ready, None),
             Ok(true) => {}
         }
         // The newest token: since `poll_ready` it may have been renewed, or have expired.
-        if self.cell.with_fresh(|current| attach::insert(&mut request, current.token.header())).is_some() {
-            return self.send(request, inner_is_ready);
+        if let Some(sent) = self.cell.with_fresh(|current| self.authorize(&mut request, current)) {
+            return self.send(request, inner_is_ready, Some(sent));
         }
         match readiness {
             Readiness::Stale(current) if current.has_grace(clock::now()) && self.cell.is_newest(&current) => {
-                attach::insert(&mut request, current.token.header());
-                self.send(request, true)
+                let sent = self.authorize(&mut request, &current);
+                self.send(request, true, Some(sent))
             }
             Readiness::Failed(failure) if !failure.is_old(clock::now()) => ResponseFuture::failed(failure.error),
             _ => self.send_late(request),
@@ -147,15 +147,26 @@ impl<S, G, T> OAuth2<S, G, T> {
     }
 
     /// Sends through the inner service that `poll_ready` has readied, or through a clone that earns readiness itself.
-    fn send<B>(&mut self, request: Request<B>, inner_is_ready: bool) -> ResponseFuture<S::Future, S, B>
+    fn send<B>(
+        &mut self,
+        request: Request<B>,
+        inner_is_ready: bool,
+        sent: Option<Sent>,
+    ) -> ResponseFuture<S::Future, S, B>
     where
         S: Service<Request<B>> + Clone,
     {
         if inner_is_ready {
-            ResponseFuture::sending(self.inner.call(request))
+            ResponseFuture::sending(self.inner.call(request), sent)
         } else {
-            ResponseFuture::late(self.inner.clone(), request, None)
+            ResponseFuture::late(self.inner.clone(), request, sent)
         }
+    }
+
+    /// Puts the token in.
+    fn authorize<B>(&self, request: &mut Request<B>, current: &Current) -> Sent {
+        attach::insert(request, current.token.header());
+        Sent { cell: self.cell.clone(), generation: current.generation }
     }
 
     /// The token has expired since `poll_ready`, or the back-off has passed: readiness went stale in a `ReadyCache`, say. The future waits for a new
@@ -168,11 +179,11 @@ impl<S, G, T> OAuth2<S, G, T> {
         self.release();
         match self.cell.acquire(|| Some(self.route.transport(&self.inner))) {
             Acquired::Fresh(current) => {
-                attach::insert(&mut request, current.token.header());
-                ResponseFuture::late(self.inner.clone(), request, None)
+                let sent = self.authorize(&mut request, &current);
+                ResponseFuture::late(self.inner.clone(), request, Some(sent))
             }
             Acquired::Failed(failure) => ResponseFuture::failed(failure.error),
-            Acquired::Wait(wait) => ResponseFuture::late(self.inner.clone(), request, Some(wait)),
+            Acquired::Wait(wait) => ResponseFuture::waiting(self.inner.clone(), request, wait, self.cell.clone()),
         }
     }
 }

@@ -6,24 +6,48 @@
 
 use tower::BoxError;
 
+#[path = "../examples/custom_grant.rs"]
+mod custom_grant;
+#[path = "../examples/device_code.rs"]
+mod device_code;
 #[path = "../examples/hyper_client.rs"]
 mod hyper_client;
+#[path = "../examples/password.rs"]
+mod password;
 #[path = "../examples/quickstart.rs"]
 mod quickstart;
+#[path = "../examples/refresh_token.rs"]
+mod refresh_token;
 #[path = "../examples/reqwest_client.rs"]
 mod reqwest_client;
 #[path = "../examples/tonic_channel.rs"]
 mod tonic_channel;
 #[path = "../examples/tonic_hyper.rs"]
 mod tonic_hyper;
+#[path = "../examples/web_application.rs"]
+mod web_application;
 
+#[cfg(feature = "loopback")]
+#[path = "../examples/authorization_code.rs"]
+mod authorization_code;
 #[cfg(feature = "https")]
 #[path = "../examples/https.rs"]
 mod https;
 
+#[cfg(feature = "loopback")]
 #[test]
-fn hyper_client() -> Result<(), BoxError> {
-    hyper_client::main()
+fn authorization_code() -> Result<(), BoxError> {
+    authorization_code::main()
+}
+
+#[test]
+fn custom_grant() -> Result<(), BoxError> {
+    custom_grant::main()
+}
+
+#[test]
+fn device_code() -> Result<(), BoxError> {
+    device_code::main()
 }
 
 #[cfg(feature = "https")]
@@ -33,8 +57,23 @@ fn https() -> Result<(), BoxError> {
 }
 
 #[test]
+fn hyper_client() -> Result<(), BoxError> {
+    hyper_client::main()
+}
+
+#[test]
+fn password() -> Result<(), BoxError> {
+    password::main()
+}
+
+#[test]
 fn quickstart() -> Result<(), BoxError> {
     quickstart::main()
+}
+
+#[test]
+fn refresh_token() -> Result<(), BoxError> {
+    refresh_token::main()
 }
 
 #[test]
@@ -50,4 +89,9 @@ fn tonic_channel() -> Result<(), BoxError> {
 #[test]
 fn tonic_hyper() -> Result<(), BoxError> {
     tonic_hyper::main()
+}
+
+#[test]
+fn web_application() -> Result<(), BoxError> {
+    web_application::main()
 }

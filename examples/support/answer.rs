@@ -16,8 +16,25 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn new(status: StatusCode, error: &'static str) -> Self {
-        Self { status, error }
+    pub(crate) fn bad_request(error: &'static str) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, error }
+    }
+
+    pub(crate) fn invalid_request() -> Self {
+        Self::bad_request("invalid_request")
+    }
+
+    pub(crate) fn invalid_grant() -> Self {
+        Self::bad_request("invalid_grant")
+    }
+
+    pub(crate) fn invalid_client() -> Self {
+        Self { status: StatusCode::UNAUTHORIZED, error: "invalid_client" }
+    }
+
+    /// The code of the error.
+    pub(crate) fn error(&self) -> &'static str {
+        self.error
     }
 
     pub(crate) fn answer(self) -> Answer {

@@ -1,21 +1,24 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
+use http::{HeaderMap, header::AUTHORIZATION};
 use url::form_urlencoded;
 
-use super::{answer::Refusal, form::Form, server::Settings};
+use super::{answer::Refusal, form::Form, settings::Settings};
 
-/// The id of the client that sent the request, if it has proved who it is (RFC 6749 §2.3.1).
+/// The id of the client that sent the request, if it has proved who it is (RFC 6749 §2.3.1). A public client has nothing
+/// to prove it with, and only says it.
 pub(crate) fn authenticate(settings: &Settings, headers: &HeaderMap, form: &Form) -> Result<String, Refusal> {
-    let unknown = || Refusal::new(StatusCode::UNAUTHORIZED, "invalid_client");
     let posted = form.get("client_secret")?;
     let (id, secret) = match (headers.get(AUTHORIZATION), posted) {
         // RFC 6749 §2.3: not more than one method in one request.
-        (Some(_), Some(_)) => return Err(Refusal::new(StatusCode::BAD_REQUEST, "invalid_request")),
-        (Some(value), None) => basic(value.as_bytes()).ok_or_else(unknown)?,
+        (Some(_), Some(_)) => return Err(Refusal::invalid_request()),
+        (Some(value), None) => basic(value.as_bytes()).ok_or_else(Refusal::invalid_client)?,
         (None, Some(secret)) => (form.require("client_id")?.to_owned(), secret.to_owned()),
-        (None, None) => return Err(unknown()),
+        (None, None) => {
+            let id = form.get("client_id")?.filter(|id| settings.is_public(id));
+            return id.map(str::to_owned).ok_or_else(Refusal::invalid_client);
+        }
     };
-    if settings.knows(&id, &secret) { Ok(id) } else { Err(unknown()) }
+    if settings.knows_secret(&id, &secret) { Ok(id) } else { Err(Refusal::invalid_client()) }
 }
 
 fn basic(header: &[u8]) -> Option<(String, String)> {

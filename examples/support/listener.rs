@@ -18,17 +18,26 @@ pub(crate) struct Listener {
     task: JoinHandle<()>,
 }
 
+/// The free port, before anything answers there.
+pub(crate) struct Bound {
+    address: SocketAddr,
+    listener: TcpListener,
+}
+
 impl Listener {
+    pub(crate) async fn bind() -> io::Result<Bound> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        Ok(Bound { address, listener })
+    }
+
     pub(crate) async fn serve<H, F, B>(handler: H) -> io::Result<Self>
     where
         H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let task = tokio::spawn(accept(listener, handler));
-        Ok(Self { address, task })
+        Ok(Self::bind().await?.serve(handler))
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -38,6 +47,22 @@ impl Listener {
     /// Scheme, host and port.
     pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.address)
+    }
+}
+
+impl Bound {
+    /// Scheme, host and port.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn serve<H, F, B>(self, handler: H) -> Listener
+    where
+        H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
+        Listener { address: self.address, task: tokio::spawn(accept(self.listener, handler)) }
     }
 }
 

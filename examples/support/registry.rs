@@ -9,27 +9,52 @@ use std::{
 #[derive(Clone, Default)]
 pub(crate) struct Registry(Arc<Mutex<State>>);
 
+/// What one consent has brought: all its tokens end together when one of them turns out to be stolen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Login(usize);
+
 #[derive(Default)]
 struct State {
-    /// Access tokens, and the moment at which each ends.
-    access: HashMap<String, Instant>,
-    /// Refresh tokens, and the client to which each was given.
-    refresh: HashMap<String, String>,
+    logins: usize,
+    access: HashMap<String, Access>,
+    refresh: HashMap<String, Refresh>,
+}
+
+struct Access {
+    login: Login,
+    ends: Instant,
+}
+
+struct Refresh {
+    login: Login,
+    client: String,
+    spent: bool,
 }
 
 impl Registry {
+    pub(crate) fn begin_login(&self) -> Login {
+        let mut state = self.lock();
+        state.logins += 1;
+        Login(state.logins)
+    }
+
     /// A new access token.
-    pub(crate) fn issue(&self, lifetime: Duration) -> String {
+    pub(crate) fn issue(&self, login: Login, lifetime: Duration) -> String {
         let token = opaque();
-        let ends = Instant::now() + lifetime;
-        self.lock().access.insert(token.clone(), ends);
+        let access = Access { login, ends: Instant::now() + lifetime };
+        self.lock().access.insert(token.clone(), access);
         token
     }
 
     /// Whether the access token was issued here and has not ended yet.
     pub(crate) fn accepts(&self, token: &str) -> bool {
+        self.login_of(token).is_some()
+    }
+
+    /// The login that a good access token belongs to.
+    pub(crate) fn login_of(&self, token: &str) -> Option<Login> {
         let state = self.lock();
-        state.access.get(token).is_some_and(|ends| Instant::now() < *ends)
+        state.access.get(token).filter(|access| Instant::now() < access.ends).map(|access| access.login)
     }
 
     /// Whether a request with this `Authorization` header may pass.
@@ -46,17 +71,30 @@ impl Registry {
     }
 
     /// A new refresh token for the client.
-    pub(crate) fn issue_refresh(&self, client: &str) -> String {
+    pub(crate) fn issue_refresh(&self, login: Login, client: &str) -> String {
         let token = opaque();
-        self.lock().refresh.insert(token.clone(), client.to_owned());
+        let refresh = Refresh { login, client: client.to_owned(), spent: false };
+        self.lock().refresh.insert(token.clone(), refresh);
         token
     }
 
-    /// Takes a refresh token of the client out of use. False if it has been spent before, or never was the client's.
-    pub(crate) fn spend_refresh(&self, token: &str, client: &str) -> bool {
+    /// Takes a refresh token of the client out of use. `None` if it never was the client's, or has been spent before: then
+    /// somebody else has it too, and nobody can tell who is the thief, so the whole login ends (RFC 9700 §4.14.2).
+    pub(crate) fn spend_refresh(&self, token: &str, client: &str) -> Option<Login> {
         let mut state = self.lock();
-        let known = state.refresh.get(token).is_some_and(|owner| owner == client);
-        known && state.refresh.remove(token).is_some()
+        let refresh = state.refresh.get_mut(token).filter(|refresh| refresh.client == client)?;
+        let login = refresh.login;
+        if refresh.spent {
+            state.end(login);
+            return None;
+        }
+        refresh.spent = true;
+        Some(login)
+    }
+
+    /// Ends every token of a login.
+    pub(crate) fn revoke(&self, login: Login) {
+        self.lock().end(login);
     }
 
     /// Ends every refresh token, as a server does when a person logs out elsewhere.
@@ -69,9 +107,16 @@ impl Registry {
     }
 }
 
-/// Unique and without meaning, which is all that a client may assume of a token. A real server draws it from a
+impl State {
+    fn end(&mut self, login: Login) {
+        self.access.retain(|_, access| access.login != login);
+        self.refresh.retain(|_, refresh| refresh.login != login);
+    }
+}
+
+/// Unique and without meaning, which is all that a client may assume of a token or a code. A real server draws it from a
 /// cryptographic source.
-fn opaque() -> String {
+pub(crate) fn opaque() -> String {
     use std::hash::{BuildHasher, RandomState};
     format!("{:016x}", RandomState::new().hash_one("token"))
 }

@@ -7,9 +7,14 @@ use serde_json::{Value, json};
 use super::{
     answer::{Answer, Refusal, json_answer},
     client_auth::authenticate,
+    codes::Claim,
     form::Form,
+    pages::PERSON,
+    registry::Login,
     server::State,
 };
+
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// `POST /token`.
 pub(crate) async fn answer(state: &State, request: Request<Incoming>) -> Answer {
@@ -29,32 +34,89 @@ pub(crate) async fn answer(state: &State, request: Request<Incoming>) -> Answer 
 fn grant(state: &State, headers: &HeaderMap, form: &Form) -> Result<Value, Refusal> {
     let client = authenticate(&state.settings, headers, form)?;
     match form.require("grant_type")? {
-        "client_credentials" => {}
-        "refresh_token" if state.settings.refresh_tokens => {
-            let token = form.require("refresh_token")?;
-            if !state.registry.spend_refresh(token, &client) {
-                return Err(Refusal::new(StatusCode::BAD_REQUEST, "invalid_grant"));
-            }
-        }
-        _ => {
-            return Err(Refusal::new(StatusCode::BAD_REQUEST, "unsupported_grant_type"));
-        }
+        "client_credentials" => client_credentials(state, &client, form),
+        "password" => password(state, &client, form),
+        "authorization_code" => authorization_code(state, &client, form),
+        "urn:ietf:params:oauth:grant-type:device_code" => device_code(state, &client, form),
+        "urn:ietf:params:oauth:grant-type:token-exchange" => token_exchange(state, &client, form),
+        "refresh_token" => refresh_token(state, &client, form),
+        _ => Err(Refusal::bad_request("unsupported_grant_type")),
     }
-    issue(state, &client, form)
 }
 
-fn issue(state: &State, client: &str, form: &Form) -> Result<Value, Refusal> {
+/// RFC 6749 §4.4.
+fn client_credentials(state: &State, client: &str, form: &Form) -> Result<Value, Refusal> {
+    confidential(state, client)?;
+    Ok(issue(state, client, state.registry.begin_login(), form.scope()?))
+}
+
+/// RFC 6749 §4.3.
+fn password(state: &State, client: &str, form: &Form) -> Result<Value, Refusal> {
+    form.require("password")?;
+    if form.require("username")? != PERSON {
+        return Err(Refusal::invalid_grant());
+    }
+    Ok(issue(state, client, state.registry.begin_login(), form.scope()?))
+}
+
+/// RFC 6749 §4.1.3.
+fn authorization_code(state: &State, client: &str, form: &Form) -> Result<Value, Refusal> {
+    let claim = Claim {
+        client,
+        code: form.require("code")?,
+        redirect_uri: form.require("redirect_uri")?,
+        verifier: form.require("code_verifier")?,
+    };
+    let (login, scope) = state.codes.redeem(&claim, &state.registry).ok_or_else(Refusal::invalid_grant)?;
+    Ok(issue(state, client, login, scope.as_deref()))
+}
+
+/// RFC 8628 §3.4.
+fn device_code(state: &State, client: &str, form: &Form) -> Result<Value, Refusal> {
+    let scope = state.devices.poll(form.require("device_code")?, client, form.get("code_verifier")?)?;
+    Ok(issue(state, client, state.registry.begin_login(), scope.as_deref()))
+}
+
+/// RFC 8693: the caller's token for one that belongs to the same login, and so ends with it.
+fn token_exchange(state: &State, client: &str, form: &Form) -> Result<Value, Refusal> {
+    confidential(state, client)?;
+    if form.require("subject_token_type")? != ACCESS_TOKEN {
+        return Err(Refusal::invalid_request());
+    }
+    let login = state.registry.login_of(form.require("subject_token")?).ok_or_else(Refusal::invalid_request)?;
+    let mut token = bearer(state, login, form.scope()?);
+    token["issued_token_type"] = ACCESS_TOKEN.into();
+    Ok(token)
+}
+
+/// RFC 6749 §6. The login stays the same, so that a stolen refresh token brings all of it down.
+fn refresh_token(state: &State, client: &str, form: &Form) -> Result<Value, Refusal> {
+    let login = state.registry.spend_refresh(form.require("refresh_token")?, client);
+    Ok(issue(state, client, login.ok_or_else(Refusal::invalid_grant)?, form.scope()?))
+}
+
+/// Some grants are only for clients that have proved who they are.
+fn confidential(state: &State, client: &str) -> Result<(), Refusal> {
+    if state.settings.is_public(client) { Err(Refusal::bad_request("unauthorized_client")) } else { Ok(()) }
+}
+
+fn issue(state: &State, client: &str, login: Login, scope: Option<&str>) -> Value {
+    let mut token = bearer(state, login, scope);
+    if state.settings.refresh_tokens {
+        token["refresh_token"] = state.registry.issue_refresh(login, client).into();
+    }
+    token
+}
+
+fn bearer(state: &State, login: Login, scope: Option<&str>) -> Value {
     let lifetime = state.settings.lifetime;
     let mut token = json!({
-        "access_token": state.registry.issue(lifetime),
+        "access_token": state.registry.issue(login, lifetime),
         "token_type": "Bearer",
         "expires_in": lifetime.as_secs(),
     });
-    if let Some(scope) = form.get("scope")? {
+    if let Some(scope) = scope {
         token["scope"] = scope.into();
     }
-    if state.settings.refresh_tokens {
-        token["refresh_token"] = state.registry.issue_refresh(client).into();
-    }
-    Ok(token)
+    token
 }

@@ -48,6 +48,8 @@ pub(crate) type Wait = Waiter<Outcome>;
 pub(crate) struct Cell {
     /// What readers see: the newest token unless it was invalidated. Written under the lock of `ground`.
     snapshot: ArcSwapOption<Current>,
+    /// Whether a refusal is remembered that an accepted request would end; else a response costs one look at this.
+    in_doubt: AtomicBool,
     /// Whether `ground` has a transport, for those who could bring one. Set once.
     connected: AtomicBool,
     ground: Mutex<Ground>,
@@ -80,6 +82,7 @@ impl Cell {
     pub(crate) fn new(grant: impl Grant) -> Arc<Self> {
         Arc::new(Self {
             snapshot: ArcSwapOption::empty(),
+            in_doubt: AtomicBool::new(false),
             connected: AtomicBool::new(false),
             ground: Mutex::new(Ground { state: State::new(), settings: Settings::default(), transport: None }),
             grant: Arc::new(grant),
@@ -197,6 +200,21 @@ impl Cell {
         self.change(|ground| ground.state.invalidate(ground.state.generation()));
     }
 
+    /// A server has refused the token of `generation`, or accepted it.
+    pub(crate) fn hear(&self, generation: u64, refused: bool) {
+        if !refused && !self.in_doubt.load(Ordering::Relaxed) {
+            return;
+        }
+        let jitter = random::unit();
+        self.change(|ground| {
+            let Settings { policy, .. } = ground.settings;
+            match refused {
+                true => ground.state.refuse(generation, clock::now(), &policy, jitter),
+                false => ground.state.accept(generation),
+            }
+        });
+    }
+
     /// The newest token that was not invalidated, fresh or not.
     fn peek(&self) -> Option<Token> {
         self.snapshot.load().as_ref().map(|current| current.token.clone())
@@ -212,6 +230,7 @@ impl Cell {
             let mut ground = lock(&self.ground);
             let result = change(&mut ground);
             self.snapshot.store(ground.state.usable().cloned());
+            self.in_doubt.store(ground.state.is_in_doubt(), Ordering::Relaxed);
             result
         };
         // Each shows the newest there is, not what it changed itself: the last one to get here shows the last change.

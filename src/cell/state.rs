@@ -12,6 +12,7 @@ use crate::token::Token;
 #[derive(Debug)]
 pub(crate) struct Current {
     pub(crate) token: Token,
+    pub(crate) generation: u64,
     /// From here on it is not sent any more; `None` is never.
     stale: Option<Deadline>,
     /// For a token that was stale when it came: how long it still serves those who waited for it.
@@ -23,7 +24,7 @@ pub(crate) struct Current {
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Current {
-    fn new(token: Token, now: Now, policy: &Policy) -> Self {
+    fn new(token: Token, generation: u64, now: Now, policy: &Policy) -> Self {
         let token = match (token.expiry(), policy.default_lifetime) {
             (None, Some(lifetime)) => token.with_expiry(Some(Deadline::after(now, lifetime))),
             _ => token,
@@ -31,7 +32,7 @@ impl Current {
         let skew = freshness::skew(policy, token.lifetime(now).unwrap_or_default());
         let stale = token.expiry().map(|expiry| expiry.earlier(skew));
         let grace = stale.filter(|stale| stale.passed(now)).map(|_| Deadline::after(now, GRACE));
-        Self { token, stale, grace }
+        Self { token, generation, stale, grace }
     }
 
     pub(crate) fn is_fresh(&self, now: impl FnOnce() -> Now) -> bool {
@@ -103,15 +104,39 @@ pub(crate) struct State<F> {
     failure: Option<Failure>,
     failures_in_a_row: u32,
     flight: Option<F>,
+    /// The refusals of servers since one last accepted a token.
+    refusals: Refusals,
     /// Counts the tokens of this cell: what is said about an older one has no effect on a newer one.
     generation: u64,
     /// Counts the interventions of the user (`set`, `forget`): a flight that began before one changes nothing after it.
     epoch: u64,
 }
 
+#[derive(Debug, Default)]
+struct Refusals {
+    in_a_row: u32,
+    /// When a refusal may cost another token call.
+    renew: Option<Deadline>,
+}
+
+impl Refusals {
+    fn may_renew(&self, now: Now) -> bool {
+        self.renew.is_none_or(|renew| renew.passed(now))
+    }
+}
+
 impl<F: Clone> State<F> {
     pub(crate) fn new() -> Self {
-        Self { held: None, rejected: false, failure: None, failures_in_a_row: 0, flight: None, generation: 0, epoch: 0 }
+        Self {
+            held: None,
+            rejected: false,
+            failure: None,
+            failures_in_a_row: 0,
+            flight: None,
+            refusals: Refusals::default(),
+            generation: 0,
+            epoch: 0,
+        }
     }
 
     /// Empty, Fresh, Expired or Failed, as a caller sees it.
@@ -165,7 +190,8 @@ impl<F: Clone> State<F> {
             // The user has set a token since, or forgotten this one. What was set is newer than what has landed.
             return match self.usable() {
                 Some(current) => Ok(current.clone()),
-                None => outcome.map(|token| Arc::new(Current::new(token, now, policy))).map_err(Failure::passing),
+                // Of no generation: what is said about it has no effect.
+                None => outcome.map(|token| Arc::new(Current::new(token, 0, now, policy))).map_err(Failure::passing),
             };
         }
         self.flight = None;
@@ -204,15 +230,42 @@ impl<F: Clone> State<F> {
         }
     }
 
+    /// A server has refused the token of `generation` (401).
+    ///
+    /// The first refused token is not used again. When its successor is refused too, and no request was accepted in
+    /// between, the fault is not the token's: then a new one costs a token call, and for those the back-off counts.
+    pub(crate) fn refuse(&mut self, generation: u64, now: Now, policy: &Policy, jitter: f64) {
+        if generation != self.generation || self.rejected || !self.refusals.may_renew(now) {
+            return;
+        }
+        self.rejected = true;
+        self.refusals.in_a_row = self.refusals.in_a_row.saturating_add(1);
+        let wait = freshness::backoff(policy, self.refusals.in_a_row, jitter, None);
+        self.refusals.renew = Some(Deadline::after(now, wait));
+    }
+
+    /// A server has accepted the token of `generation`.
+    pub(crate) fn accept(&mut self, generation: u64) {
+        if generation == self.generation {
+            self.refusals = Refusals::default();
+        }
+    }
+
+    /// Whether it matters that a server accepts a token.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.refusals.in_a_row > 0
+    }
+
     /// Lets go of a flight under way: it ends by itself, and those who wait for it get what it brings.
     fn intervene(&mut self) {
+        self.refusals = Refusals::default();
         self.epoch += 1;
         self.flight = None;
     }
 
     fn adopt(&mut self, token: Token, now: Now, policy: &Policy) -> Arc<Current> {
-        let current = Arc::new(Current::new(token, now, policy));
         self.generation += 1;
+        let current = Arc::new(Current::new(token, self.generation, now, policy));
         self.rejected = false;
         self.succeeded();
         self.held = Some(current.clone());
@@ -228,7 +281,7 @@ impl<F: Clone> State<F> {
     fn drop_refresh_token(&mut self, now: Now, policy: &Policy) {
         if let Some(current) = self.held.take() {
             let token = current.token.clone().without_refresh_token();
-            self.held = Some(Arc::new(Current::new(token, now, policy)));
+            self.held = Some(Arc::new(Current::new(token, current.generation, now, policy)));
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) use self::response::Answer;
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use url::Url;
 
 use crate::client::Client;
 use crate::clock;
@@ -45,6 +46,8 @@ pub struct TokenEndpoint {
     client: Client,
     headers: HeaderMap,
     bearer_types: Vec<String>,
+    /// Whether credentials may go over cleartext to another machine.
+    cleartext: bool,
 }
 
 impl TokenEndpoint {
@@ -57,7 +60,7 @@ impl TokenEndpoint {
     pub fn new(token_url: impl IntoUrl, client: Client) -> Result<Self, Error> {
         let url = into_url::endpoint_url("token_url", token_url)?;
         into_url::refuse_cleartext("token_url", &url)?;
-        Self::dangerous_cleartext(url, client)
+        Ok(Self { cleartext: false, ..Self::dangerous_cleartext(url, client)? })
     }
 
     /// As [`TokenEndpoint::new`], but `http://` may go to any machine.
@@ -73,7 +76,7 @@ impl TokenEndpoint {
     pub fn dangerous_cleartext(token_url: impl IntoUrl, client: Client) -> Result<Self, Error> {
         let uri = into_url::endpoint_uri("token_url", token_url)?;
         client.check()?;
-        Ok(Self { uri, client, headers: HeaderMap::new(), bearer_types: Vec::new() })
+        Ok(Self { uri, client, headers: HeaderMap::new(), bearer_types: Vec::new(), cleartext: true })
     }
 
     /// A header of every request, such as an API key or a `User-Agent`. Those of the protocol are not replaced.
@@ -100,6 +103,19 @@ impl TokenEndpoint {
         &self.client
     }
 
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The address of another endpoint of the same server, which gets the same credentials: by the same rule.
+    pub(crate) fn sibling(&self, name: &str, url: impl IntoUrl) -> Result<Url, Error> {
+        let url = into_url::endpoint_url(name, url)?;
+        if !self.cleartext {
+            into_url::refuse_cleartext(name, &url)?;
+        }
+        Ok(url)
+    }
+
     /// Sends the form with the client's authentication and reads the token from the answer.
     ///
     /// # Errors
@@ -112,7 +128,11 @@ impl TokenEndpoint {
     ///
     /// Dropping the future abandons the request. A code or a rotating refresh token in the form may be spent then.
     pub async fn token(&self, http: &Transport, form: Form) -> Result<Token, Error> {
-        let answer = self.ask(http, &self.uri, form).await?;
+        self.read(self.ask(http, &self.uri, form).await?)
+    }
+
+    /// Reads the token from an answer that has just arrived.
+    pub(crate) fn read(&self, answer: Answer) -> Result<Token, Error> {
         token::from_answer(answer.members, clock::now(), &self.bearer_types)
             .map_err(|error| error.with_status(answer.status))
     }

@@ -150,7 +150,6 @@ impl Error {
     }
 
     /// Says that a person was asked to log in, and it came to nothing: no request asks them again.
-    #[cfg_attr(not(feature = "loopback"), allow(dead_code))]
     pub(crate) fn asked_in_vain(self) -> Self {
         self.change(|inner| inner.asked_in_vain = true)
     }

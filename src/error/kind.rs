@@ -57,8 +57,8 @@ impl ErrorKind {
             Self::Recursion => {
                 "a token call went through the layer that waits for it; give `token_service` a client without this layer"
             }
-            Self::Transport => "the token endpoint could not be reached",
-            Self::Timeout => "the token endpoint did not answer in time",
+            Self::Transport => "the authorization server could not be reached",
+            Self::Timeout => "the authorization server did not answer in time",
             Self::Overloaded => "the authorization server is overloaded or out of order",
             Self::ClientRejected => {
                 "the authorization server rejected the client; check its id, its secret and how it authenticates"
@@ -69,12 +69,18 @@ impl ErrorKind {
             Self::InvalidGrant => {
                 "the authorization server rejected the grant: it is expired, revoked or not this client's"
             }
-            Self::LoginNeeded => "a person has to log in; call `Tokens::refresh` to ask them",
-            Self::Denied => "the person refused to log in; call `Tokens::refresh` to ask them again",
-            Self::LoginExpired => "the person did not log in in time; call `Tokens::refresh` to ask them again",
+            Self::LoginNeeded => {
+                "a person has to log in; ask them with `Tokens::refresh`, or bring a token with `Tokens::set`"
+            }
+            Self::Denied => "the person refused to log in; no request asks them again, but `Tokens::refresh` does",
+            Self::LoginExpired => {
+                "the person did not log in in time; no request asks them again, but `Tokens::refresh` does"
+            }
             Self::Loopback => "the address for the browser to come back to could not be opened",
-            Self::Malformed => "the token endpoint's answer cannot be used",
-            Self::Redirected => "the token endpoint redirected, which is not followed; use the address it moved to",
+            Self::Malformed => "the answer of the authorization server cannot be used",
+            Self::Redirected => {
+                "the authorization server redirected, which is not followed; use the address it moved to"
+            }
             Self::Panicked => "the grant panicked",
         }
     }

@@ -93,7 +93,6 @@ impl Common {
 
     /// Renews, or else asks a person, if they may be asked: `login`. They may for the first token, and when the user said so,
     /// now or when the grant was built (RFC 8628 §3.1).
-    #[cfg_attr(not(feature = "loopback"), allow(dead_code))]
     pub(super) async fn renew_or_log_in<Fut>(
         &self,
         previous: Option<Token>,

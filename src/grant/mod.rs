@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`ClientCredentials`] | a program that acts for itself |
 //! | [`AuthorizationCode`] | a person at this machine, or a web application's visitors |
+//! | [`DeviceCode`] | a person who has no browser on this machine |
 //! | [`RefreshToken`] | a login that happened elsewhere |
 //! | [`Password`] | servers that offer nothing better for a person |
 //! | any `Fn(Option<Token>, Transport) -> impl Future<Output = Result<Token, Error>>` | everything else |
@@ -11,6 +12,7 @@
 mod authorization_code;
 mod client_credentials;
 mod common;
+mod device_code;
 mod parameters;
 mod password;
 mod pkce;
@@ -26,6 +28,9 @@ use crate::transport::Transport;
 
 pub use self::authorization_code::{Authorization, AuthorizationCode, Code};
 pub use self::client_credentials::ClientCredentials;
+#[cfg(feature = "terminal")]
+pub use self::device_code::terminal_prompt;
+pub use self::device_code::{DeviceCode, DevicePrompt};
 pub use self::password::Password;
 pub use self::refresh_token::RefreshToken;
 

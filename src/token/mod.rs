@@ -15,7 +15,7 @@ use crate::clock::{self, Deadline, Now};
 use crate::error::{Error, ErrorKind};
 use crate::secret::Secret;
 
-pub(crate) use self::members::from_answer;
+pub(crate) use self::members::{from_answer, seconds};
 
 /// An access token that is sent as `Authorization: Bearer …`, with what the server gave along with it
 /// ([RFC 6749 §5.1], [RFC 6750 §2.1]).

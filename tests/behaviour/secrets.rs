@@ -1,13 +1,14 @@
 //! No secret is ever printed: every public type is formatted, and the secrets are looked for.
 
 use std::fmt::{Debug, Write as _};
+use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use tower::{Layer, Service as _, ServiceExt, service_fn};
 use tower_oauth2::client::Client;
 use tower_oauth2::endpoint::TokenEndpoint;
 use tower_oauth2::form::Form;
-use tower_oauth2::grant::ClientCredentials;
+use tower_oauth2::grant::{ClientCredentials, DeviceCode, DevicePrompt};
 use tower_oauth2::transport::Transport;
 use tower_oauth2::{Error, OAuth2Layer, Token};
 
@@ -102,6 +103,45 @@ async fn an_error_does_not_repeat_what_the_server_repeats() {
         printed_error(&mut text, &*error);
         assert!(!text.contains(WORD), "{text}");
     }
+}
+
+/// The device code, and what shows that it is ours, from the prompt to the error at the end.
+#[tokio::test(start_paused = true)]
+async fn a_device_login_prints_without_them() {
+    let printed_prompt = Arc::new(Mutex::new(String::new()));
+    let text = printed_prompt.clone();
+    let show = move |prompt: &DevicePrompt| printed(&mut text.lock().unwrap(), prompt);
+    let grant = DeviceCode::new("https://auth.example.com/device", TOKEN_URL, Client::post("id", "hunter2-post"), show);
+    let grant = grant.unwrap().pkce().param("api_key", "hunter2-param");
+    let mut text = format!("{grant:?} {grant:#?}");
+
+    let verifier = Arc::new(Mutex::new(String::new()));
+    let sent_verifier = verifier.clone();
+    let inner = service_fn(move |request: http::Request<Body>| {
+        let sent_verifier = sent_verifier.clone();
+        async move {
+            let to_the_token_endpoint = request.uri() == TOKEN_URL;
+            let form = crate::support::form(request).await;
+            if !to_the_token_endpoint {
+                let code = json!({
+                    "device_code": "hunter2-device", "user_code": "WDJB-MJHT", "expires_in": 60,
+                    "verification_uri": "https://example.com/device", "extra": "hunter2-extra"
+                });
+                return Ok::<_, std::io::Error>(answer(200, code));
+            }
+            let sent = form.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" ");
+            *sent_verifier.lock().unwrap() = form.into_iter().find(|(name, _)| name == "code_verifier").unwrap().1;
+            Ok(answer(400, json!({"error": "access_denied", "error_description": sent})))
+        }
+    });
+    let error = OAuth2Layer::new(grant).layer(inner).oneshot(get(API_URL)).await.unwrap_err();
+    printed_error(&mut text, &*error);
+    text.push_str(&printed_prompt.lock().unwrap());
+    for public in ["DeviceCode", "DevicePrompt", "WDJB-MJHT", "access_denied"] {
+        assert!(text.contains(public), "{public} was not printed: the test does not look where it should");
+    }
+    let verifier = verifier.lock().unwrap();
+    assert!(!verifier.is_empty() && !text.contains(verifier.as_str()) && !text.contains(WORD), "{text}");
 }
 
 /// An access token is a secret also where it cannot be used.

@@ -1,5 +1,7 @@
 //! The other side of a conversation: a mock that stands for the authorization server and the API.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,7 +9,9 @@ use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
-use tower::BoxError;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, service_fn};
 use tower_test::mock::{self, Mock, SendResponse};
 
 use tower_oauth2::client::Client;
@@ -16,6 +20,8 @@ use tower_oauth2::{Error, OAuth2, OAuth2Layer};
 
 pub(crate) type Body = Full<Bytes>;
 pub(crate) type Inner = Mock<Request<Body>, Response<Body>>;
+pub(crate) type TokenService = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
+pub(crate) type Forms = UnboundedReceiver<Vec<(String, String)>>;
 pub(crate) type Service<G = ClientCredentials> = OAuth2<Inner, G>;
 
 pub(crate) const TOKEN_URL: &str = "https://auth.example.com/token";
@@ -104,6 +110,22 @@ impl Server {
 pub(crate) async fn form(request: Request<Body>) -> Vec<(String, String)> {
     let body = request.into_body().collect().await.unwrap().to_bytes();
     url::form_urlencoded::parse(&body).into_owned().collect()
+}
+
+/// A token endpoint that gives these answers, one after the other, and then tokens; and the forms that it gets.
+pub(crate) fn token_endpoint(answers: Vec<Response<Body>>) -> (TokenService, Forms) {
+    let (tell, forms) = unbounded_channel();
+    let answers = Arc::new(Mutex::new(VecDeque::from(answers)));
+    let service = service_fn(move |request: Request<Body>| {
+        let (tell, answers) = (tell.clone(), answers.clone());
+        async move {
+            assert_eq!(request.uri(), TOKEN_URL);
+            tell.send(form(request).await)?;
+            let next = answers.lock().unwrap().pop_front();
+            Ok(next.unwrap_or_else(|| answer(200, token("a", 3600))))
+        }
+    });
+    (BoxCloneSyncService::new(service), forms)
 }
 
 /// A form as a test writes it.

@@ -83,3 +83,25 @@ fn a_runtime_that_goes_away_leaves_the_call_to_those_who_wait() {
     assert_eq!(respond(&mut handle, token("a", 3600)).uri(), TOKEN_URL);
     assert_ready_ok!(waiting.poll());
 }
+
+/// So does one that waits for an answer, whose deadline that runtime kept.
+#[test]
+fn a_call_outlives_the_runtime_that_kept_its_deadline() {
+    let (inner, mut handle) = mock::pair();
+    let service = layer().layer(inner);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut one = service.clone();
+    runtime.block_on(async {
+        let mut waiting = task::spawn(one.ready());
+        assert_pending!(waiting.poll());
+        tokio::task::yield_now().await;
+    });
+    drop(runtime);
+    let mut two = service;
+    let mut waiting = task::spawn(two.ready());
+    assert_pending!(waiting.poll());
+    assert_eq!(respond(&mut handle, token("a", 3600)).uri(), TOKEN_URL);
+    assert_ready_ok!(waiting.poll());
+    drop(waiting);
+    assert_eq!(two.tokens().peek().unwrap().access_token(), "a");
+}

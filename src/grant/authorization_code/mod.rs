@@ -23,7 +23,7 @@ use crate::client::Client;
 use crate::endpoint::TokenEndpoint;
 use crate::error::Error;
 use crate::form::Form;
-use crate::into_url::{self, IntoUrl};
+use crate::into_url::IntoUrl;
 use crate::token::Token;
 use crate::transport::Transport;
 
@@ -74,19 +74,17 @@ impl AuthorizationCode {
     /// As [`TokenEndpoint::new`], for both addresses; [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for [`Client::none`], for a code is given
     /// to a client.
     pub fn new(authorization_url: impl IntoUrl, token_url: impl IntoUrl, client: Client) -> Result<Self, Error> {
-        let authorization_url = into_url::endpoint_url("authorization_url", authorization_url)?;
-        into_url::refuse_cleartext("authorization_url", &authorization_url)?;
         Self::at(authorization_url, TokenEndpoint::new(token_url, client)?)
     }
 
-    /// The grant at an endpoint that was made otherwise, such as with [`TokenEndpoint::dangerous_cleartext`]. The
-    /// authorization address may be cleartext here too.
+    /// The grant at a token endpoint that was made otherwise. With [`TokenEndpoint::dangerous_cleartext`] the authorization
+    /// address may be `http://` to any machine too.
     ///
     /// # Errors
     ///
-    /// As [`AuthorizationCode::new`], but for cleartext.
+    /// As [`AuthorizationCode::new`].
     pub fn at(authorization_url: impl IntoUrl, endpoint: TokenEndpoint) -> Result<Self, Error> {
-        let authorization_url = into_url::endpoint_url("authorization_url", authorization_url)?;
+        let authorization_url = endpoint.sibling("authorization_url", authorization_url)?;
         let Some(client_id) = endpoint.client().id().map(ToOwned::to_owned) else {
             return Err(Error::argument("client", "a code is given to a client: it needs an id"));
         };

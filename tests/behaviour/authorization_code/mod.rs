@@ -6,9 +6,7 @@ mod pieces;
 mod request;
 mod rules;
 
-use std::collections::VecDeque;
 use std::net::{Ipv4Addr, TcpStream};
-use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
@@ -16,16 +14,14 @@ use hyper_util::client::legacy::Client as Http;
 use hyper_util::rt::TokioExecutor;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tower::service_fn;
 use tower_oauth2::client::Client;
 use tower_oauth2::grant::AuthorizationCode;
 use tower_oauth2::{Error, OAuth2Layer, Token, Tokens};
 use url::Url;
 
-use crate::support::{Body, answer, form, token};
+use crate::support::{Body, Forms, TOKEN_URL, token_endpoint};
 
 const AUTHORIZATION_URL: &str = "https://auth.example.com/authorize?tenant=7&state=theirs";
-const TOKEN_URL: &str = "https://auth.example.com/token";
 
 fn grant() -> AuthorizationCode {
     AuthorizationCode::new(AUTHORIZATION_URL, TOKEN_URL, Client::public("id")).unwrap()
@@ -37,7 +33,7 @@ struct Program {
     /// The addresses that were shown to the person.
     shown: mpsc::UnboundedReceiver<Url>,
     /// The forms that the token endpoint got.
-    forms: mpsc::UnboundedReceiver<Vec<(String, String)>>,
+    forms: Forms,
 }
 
 /// A login that has begun.
@@ -50,17 +46,7 @@ impl Program {
     /// The token endpoint gives these answers, one after the other, and then tokens.
     fn new(grant: AuthorizationCode, answers: Vec<http::Response<Body>>) -> Self {
         let (show, shown) = mpsc::unbounded_channel();
-        let (tell, forms) = mpsc::unbounded_channel();
-        let answers = Arc::new(Mutex::new(VecDeque::from(answers)));
-        let token_service = service_fn(move |request: http::Request<Body>| {
-            let (tell, answers) = (tell.clone(), answers.clone());
-            async move {
-                assert_eq!(request.uri(), TOKEN_URL);
-                tell.send(form(request).await).unwrap();
-                let next = answers.lock().unwrap().pop_front();
-                Ok::<_, std::io::Error>(next.unwrap_or_else(|| answer(200, token("a", 3600))))
-            }
-        });
+        let (token_service, forms) = token_endpoint(answers);
         let grant = grant.browser(move |url| show.send(url.clone()).unwrap());
         Self { tokens: OAuth2Layer::new(grant).token_service(token_service).tokens(), shown, forms }
     }

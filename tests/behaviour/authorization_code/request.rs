@@ -3,7 +3,8 @@
 use tower_oauth2::client::Client;
 use tower_oauth2::grant::AuthorizationCode;
 
-use super::{AUTHORIZATION_URL, Program, TOKEN_URL, grant};
+use super::{AUTHORIZATION_URL, Program, grant};
+use crate::support::TOKEN_URL;
 
 #[tokio::test]
 async fn it_asks_for_all_that_it_should_and_keeps_what_was_there() {

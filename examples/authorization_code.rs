@@ -1,0 +1,61 @@
+//! A login in the browser (RFC 6749 §4.1, with PKCE): for a program on the person's own machine.
+//!
+//! ```text
+//! cargo run --example authorization_code --features loopback
+//! ```
+//!
+//! The first request opens the browser, and waits until the person has come back from the server's page to a port of
+//! 127.0.0.1 that the program listens on meanwhile. On a terminal that person is you; the name is `alice`, and any password
+//! will do. Without a terminal, or with `TOWER_OAUTH2_UNATTENDED=1`, the program plays the person itself.
+//!
+//! Nothing else is needed. The authorization server and the API run inside the program, on 127.0.0.1.
+
+mod support;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use hyper_util::{client::legacy, rt::TokioExecutor};
+use support::{Api, AuthServer, Choice, Settings, browser, check, somebody_is_there};
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
+use tower_oauth2::{Error, ErrorKind, OAuth2Layer, client::Client, grant::AuthorizationCode};
+
+#[tokio::main]
+pub(crate) async fn main() -> Result<(), BoxError> {
+    let server = AuthServer::start(Settings::default()).await?;
+    let api = Api::start(&server).await?;
+    let grant = AuthorizationCode::new(server.authorization_url(), server.token_url(), Client::public("app"))?
+        .scope("orders")?;
+
+    if somebody_is_there() {
+        println!("Your browser shows you a page to log in.");
+        let status = call(grant, &api).await?;
+        println!("the API says: {status}");
+        return check(status == 200, "the API accepts the token");
+    }
+
+    let (alice, mut shown) = browser(Choice::Allow);
+    let status = call(grant.clone().browser(alice), &api).await?;
+    let page = shown.recv().await.ok_or("the browser was not opened")??;
+    println!("the API says: {status}");
+    println!("the browser shows {}: {}", page.status, page.message());
+    check(status == 200 && page.status == 200, "the API accepts the token, and the person was told")?;
+
+    let (alice, mut shown) = browser(Choice::Deny);
+    let refusal = call(grant.browser(alice), &api).await.err().ok_or("the person was overruled")?;
+    let refusal = refusal.downcast::<Error>()?;
+    let page = shown.recv().await.ok_or("the browser was not opened")??;
+    println!("when the person says no: {refusal}");
+    println!("the browser shows {}: {}", page.status, page.message());
+    check(refusal.kind() == ErrorKind::Denied, "the program learns why")
+}
+
+/// A program that starts, has the person log in, and calls the API twice.
+async fn call(grant: AuthorizationCode, api: &Api) -> Result<StatusCode, BoxError> {
+    let mut client = ServiceBuilder::new()
+        .layer(OAuth2Layer::new(grant).origin(api.origin())?)
+        .service(legacy::Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>());
+    let request = || Request::get(api.url("/orders")).body(Full::default());
+    client.ready().await?.call(request()?).await?;
+    Ok(client.ready().await?.call(request()?).await?.status())
+}

@@ -1,0 +1,73 @@
+//! Starts from a refresh token alone: the login happened elsewhere, such as in another program.
+//!
+//! ```text
+//! cargo run --example refresh_token
+//! ```
+//!
+//! Many servers rotate: each use of a refresh token brings the next one, and ends the old. So keep the newest, and never
+//! give two programs the same one: when an old one is shown again, the server must assume a thief and ends them all.
+//!
+//! Nothing else is needed. The authorization server and the API run inside the program, on 127.0.0.1.
+
+mod support;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use hyper_util::{client::legacy, rt::TokioExecutor};
+use support::{Api, AuthServer, Settings, check};
+use tokio::time::sleep;
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
+use tower_oauth2::{Error, ErrorKind, OAuth2Layer, client::Client, grant::RefreshToken};
+
+const LIFETIME: Duration = Duration::from_secs(1);
+
+#[tokio::main]
+pub(crate) async fn main() -> Result<(), BoxError> {
+    let server = AuthServer::start(Settings::default().lifetime(LIFETIME).refresh_tokens()).await?;
+    let api = Api::start(&server).await?;
+    let http = legacy::Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let (_, saved) = server.log_in_elsewhere("app");
+
+    let grant = RefreshToken::new(server.token_url(), Client::public("app"), &saved)?;
+    let oauth = OAuth2Layer::new(grant).origin(api.origin())?;
+    let mut changes = oauth.tokens().changes();
+    let mut client = ServiceBuilder::new().layer(oauth).service(http.clone());
+    let request = || Request::get(api.url("/orders")).body(Full::default());
+
+    let status = client.ready().await?.call(request()?).await?.status();
+    println!("with the refresh token that was saved:  {status}");
+    check(status == 200, "the refresh token brought an access token")?;
+
+    // For the next start of the program, this is the one to save.
+    let second = newest(&mut changes).ok_or("there is no new refresh token")?;
+    check(second != saved, "the server has rotated it")?;
+
+    sleep(LIFETIME).await;
+    let status = client.ready().await?.call(request()?).await?.status();
+    println!("later, with the one that followed it:   {status}");
+    check(status == 200 && server.token_calls() == 2, "each lifetime costs one token call")?;
+    check(newest(&mut changes).is_some_and(|third| third != second), "it was rotated once more")?;
+
+    let thief = RefreshToken::new(server.token_url(), Client::public("app"), saved)?;
+    let mut thief = ServiceBuilder::new().layer(OAuth2Layer::new(thief)).service(http);
+    let refusal = thief.ready().await?.call(request()?).await.err().ok_or("a spent refresh token was accepted")?;
+    println!("somebody has a copy of the first:       {refusal}");
+    check(login_needed(&refusal), "it counts once")?;
+
+    sleep(LIFETIME).await;
+    let refusal = client.ready().await?.call(request()?).await.err().ok_or("the login should have ended")?;
+    println!("and so the login has ended for all:     {refusal}");
+    check(login_needed(&refusal), "only the person can help now")
+}
+
+fn newest(changes: &mut tokio::sync::watch::Receiver<Option<tower_oauth2::Token>>) -> Option<String> {
+    let token = changes.borrow_and_update();
+    token.as_ref()?.refresh_token().map(str::to_owned)
+}
+
+fn login_needed(error: &BoxError) -> bool {
+    error.downcast_ref().map(Error::kind) == Some(ErrorKind::LoginNeeded)
+}

@@ -1,0 +1,93 @@
+use bytes::Bytes;
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY},
+};
+use http_body_util::Full;
+
+use super::{
+    answer::{Answer, Refusal},
+    form::Form,
+};
+
+/// The only person that the server knows. Any password will do.
+pub(crate) const PERSON: &str = "alice";
+
+/// Who somebody says they are, and what they decide: what the pages ask.
+pub(crate) enum Decision {
+    Allow,
+    Deny,
+    /// It is not the person: ask again.
+    Unknown,
+}
+
+impl Decision {
+    pub(crate) fn of(form: &Form) -> Result<Self, Refusal> {
+        let known = form.get("username")? == Some(PERSON) && form.get("password")?.is_some();
+        match form.get("decision")? {
+            Some("deny") => Ok(Self::Deny),
+            Some("allow") if known => Ok(Self::Allow),
+            _ => Ok(Self::Unknown),
+        }
+    }
+}
+
+/// Asks who is there, and whether the client may have what it asks for. The form goes to the address of the page itself.
+pub(crate) fn consent_page(question: &str, user_code_field: Option<&str>, hint: &str) -> Answer {
+    let code_field = user_code_field.map(|code| {
+        format!(r#"<label>Code <input name="user_code" value="{}" autocomplete="off"></label>"#, escaped(code))
+    });
+    let form = format!(
+        r#"<p>{}</p><p role="alert">{}</p><form method="post">{}
+<label>Name <input name="username" autocomplete="username" value="{PERSON}"></label>
+<label>Password <input name="password" type="password" autocomplete="current-password"></label>
+<button name="decision" value="allow">Allow</button>
+<button name="decision" value="deny">Deny</button></form>"#,
+        escaped(question),
+        escaped(hint),
+        code_field.unwrap_or_default(),
+    );
+    page(StatusCode::OK, &form)
+}
+
+/// Says one thing.
+pub(crate) fn message_page(status: StatusCode, message: &str) -> Answer {
+    page(status, &format!("<p>{}</p>", escaped(message)))
+}
+
+/// Sends the browser on, with GET whatever it came with: no password goes along (RFC 9700 §4.12).
+pub(crate) fn see_other(location: &str) -> Answer {
+    match HeaderValue::try_from(location) {
+        Ok(location) => {
+            let mut answer = message_page(StatusCode::SEE_OTHER, "Back to the application.");
+            answer.headers_mut().insert(LOCATION, location);
+            answer
+        }
+        Err(_) => message_page(StatusCode::BAD_REQUEST, "That address cannot be sent."),
+    }
+}
+
+fn page(status: StatusCode, content: &str) -> Answer {
+    let html = format!(
+        r#"<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
+<title>Example server</title>
+<style>body {{ font: 1rem system-ui; max-width: 24rem; margin: 3rem auto; padding: 0 1rem }}
+label, input, button {{ display: block; width: 100%; box-sizing: border-box; margin: .5rem 0; font: inherit }}</style>
+<h1>Example server</h1>{content}</html>"#
+    );
+    let mut answer = Response::new(Full::new(Bytes::from(html)));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // Nobody may put the page into a frame and have the person click on what they do not see (RFC 9700 §4.16).
+    let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
+    answer
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

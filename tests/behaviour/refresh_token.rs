@@ -1,0 +1,73 @@
+//! A login that happened elsewhere: from its refresh token alone.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tower_oauth2::client::Client;
+use tower_oauth2::grant::RefreshToken;
+use tower_oauth2::{ErrorKind, OAuth2Layer, Tokens};
+
+use crate::support::{Body, Forms, TOKEN_URL, answer, pairs, pass, token_endpoint};
+
+fn started(answers: Vec<http::Response<Body>>) -> (Tokens, Forms) {
+    let (service, forms) = token_endpoint(answers);
+    let grant = RefreshToken::new(TOKEN_URL, Client::public("id"), "r1").unwrap().param("audience", "x");
+    (OAuth2Layer::new(grant).token_service(service).tokens(), forms)
+}
+
+fn sent(refresh_token: &str) -> Vec<(String, String)> {
+    let form =
+        [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("audience", "x"), ("client_id", "id")];
+    pairs(&form)
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_spent_and_rotated() {
+    let rotated = json!({"access_token": "b", "refresh_token": "r2", "expires_in": 60});
+    let kept = json!({"access_token": "c", "expires_in": 60});
+    let (tokens, mut forms) = started(vec![answer(200, rotated), answer(200, kept)]);
+    assert_eq!(tokens.get().await.unwrap().access_token(), "b");
+    assert_eq!(forms.recv().await.unwrap(), sent("r1"));
+    pass(Duration::from_secs(61)).await;
+    assert_eq!(tokens.get().await.unwrap().refresh_token(), Some("r2"), "an answer without one keeps the old");
+    assert_eq!(forms.recv().await.unwrap(), sent("r2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_answer_without_one_keeps_it_too() {
+    let (tokens, _forms) = started(vec![]);
+    assert_eq!(tokens.get().await.unwrap().refresh_token(), Some("r1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_does_not_spend_it() {
+    let (tokens, mut forms) = started(vec![answer(503, "")]);
+    assert_eq!(tokens.get().await.unwrap_err().kind(), ErrorKind::Overloaded);
+    pass(Duration::from_secs(2)).await;
+    tokens.get().await.unwrap();
+    assert_eq!(forms.recv().await.unwrap(), sent("r1"));
+    assert_eq!(forms.recv().await.unwrap(), sent("r1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_it_is_dead_a_login_is_needed_and_it_is_not_sent_again() {
+    let (tokens, mut forms) = started(vec![answer(400, r#"{"error":"invalid_grant"}"#)]);
+    let error = tokens.get().await.unwrap_err();
+    assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::LoginNeeded, 400));
+    pass(Duration::from_secs(600)).await;
+    assert_eq!(tokens.get().await.unwrap_err().kind(), ErrorKind::LoginNeeded);
+    assert_eq!(tokens.refresh().await.unwrap_err().kind(), ErrorKind::LoginNeeded);
+    forms.recv().await.unwrap();
+    assert!(forms.try_recv().is_err(), "it was sent once");
+
+    // Whoever logged in again brings the new one.
+    tokens.set(tower_oauth2::Token::bearer("x").unwrap().with_refresh_token("r9").with_expires_in(Duration::ZERO));
+    tokens.get().await.unwrap();
+    assert_eq!(forms.recv().await.unwrap(), sent("r9"));
+}
+
+#[test]
+fn an_empty_one_is_refused() {
+    let error = RefreshToken::new(TOKEN_URL, Client::public("id"), "").unwrap_err();
+    assert!(error.to_string().contains("`refresh_token`"), "{error}");
+}
