@@ -17,6 +17,7 @@ mod aboard;
 mod board;
 mod flight;
 mod freshness;
+mod outcome;
 mod state;
 mod tokens;
 
@@ -39,7 +40,7 @@ use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 use crate::token::Token;
 use crate::transport::{Limits, Transport};
 
-pub(crate) use self::state::{Current, Failure};
+pub(crate) use self::outcome::{Current, Failure};
 pub use self::tokens::Tokens;
 
 type Outcome = Result<Arc<Current>, Failure>;

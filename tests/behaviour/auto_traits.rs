@@ -5,7 +5,9 @@ use tower_oauth2::client::Client;
 use tower_oauth2::endpoint::TokenEndpoint;
 use tower_oauth2::form::Form;
 use tower_oauth2::future::ResponseFuture;
-use tower_oauth2::grant::{ClientCredentials, DeviceCode, DevicePrompt, Grant};
+use tower_oauth2::grant::{
+    AuthorizationCode, ClientCredentials, DeviceCode, DevicePrompt, Grant, Password, RefreshToken,
+};
 use tower_oauth2::transport::Transport;
 use tower_oauth2::{Error, ErrorKind, OAuth2, OAuth2Layer, Token, Tokens};
 
@@ -33,6 +35,9 @@ fn types_are_shared_and_cloned() {
     share::<ErrorKind>();
     share::<Client>();
     share::<ClientCredentials>();
+    share::<AuthorizationCode>();
+    share::<Password>();
+    share::<RefreshToken>();
     share::<DeviceCode>();
     share::<DevicePrompt>();
     share::<TokenEndpoint>();

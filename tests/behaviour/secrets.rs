@@ -8,7 +8,7 @@ use tower::{Layer, Service as _, ServiceExt, service_fn};
 use tower_oauth2::client::Client;
 use tower_oauth2::endpoint::TokenEndpoint;
 use tower_oauth2::form::Form;
-use tower_oauth2::grant::{ClientCredentials, DeviceCode, DevicePrompt};
+use tower_oauth2::grant::{AuthorizationCode, ClientCredentials, DeviceCode, DevicePrompt, Password, RefreshToken};
 use tower_oauth2::transport::Transport;
 use tower_oauth2::{Error, OAuth2Layer, Token};
 
@@ -47,6 +47,14 @@ async fn every_public_type_prints_without_them() {
     let grant = ClientCredentials::new(TOKEN_URL, clients[0].clone()).unwrap().param("api_key", "hunter2-param");
     printed(&mut text, &grant);
     printed(&mut text, &Form::new("password").param("password", "hunter2-form").param("custom", "hunter2-custom"));
+    printed(&mut text, &Password::new(TOKEN_URL, Client::none(), "alice", "hunter2-password").unwrap());
+    printed(&mut text, &RefreshToken::new(TOKEN_URL, Client::public("id"), "hunter2-refresh").unwrap());
+    let code = AuthorizationCode::new("https://auth.example.com/a", TOKEN_URL, clients[2].clone()).unwrap();
+    let login = code.authorization_url("https://app.example/").unwrap();
+    let state = login.state().to_owned();
+    printed(&mut text, &login);
+    printed(&mut text, &code.callback(login, &format!("code=hunter2-code&state={state}")).unwrap());
+    printed(&mut text, &code.token(Token::bearer("hunter2-preset").unwrap()));
     let token: Token = serde_json::from_value(json!({
         "access_token": "hunter2-access", "refresh_token": "hunter2-refresh", "id_token": "hunter2-id",
         "nested": {"key": "hunter2-nested"}, "expires_in": 60,
@@ -77,7 +85,7 @@ async fn every_public_type_prints_without_them() {
     for public in ["Basic", "BasicRaw", "api_key", "id_token", "Transport", "ResponseFuture", "OAuth2Layer"] {
         assert!(text.contains(public), "{public} was not printed: the test does not look where it should");
     }
-    assert!(!text.contains(WORD), "{text}");
+    assert!(!text.contains(WORD) && !text.contains(&state), "{text}");
 }
 
 /// A server that repeats what it was sent, in every place where a server can say something.
