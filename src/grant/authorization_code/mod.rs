@@ -131,6 +131,9 @@ impl AuthorizationCode {
 
     /// Reads the query of the redirect that ends `authorization`: the code, if it is the answer to that request.
     ///
+    /// The login is used up, whatever comes of it: look it up by the `state` in the query, among those of this person's session,
+    /// and a stray redirect ends nobody's login.
+    ///
     /// # Errors
     ///
     /// What the server said ([`ErrorKind::Denied`](crate::ErrorKind::Denied), or another kind by its code); [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) when it is not the
