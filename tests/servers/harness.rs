@@ -62,11 +62,11 @@ impl Server {
     }
 }
 
-/// The server, or `None` on a machine where it does not start. That is told where `cargo test` shows it, even of a
-/// test that passes, and is a failure with `TOWER_OAUTH2_SERVERS=required`.
-pub(crate) fn or_skip<'a>(name: &str, server: &'a Result<Server, String>) -> Option<&'a Server> {
-    let why = match server {
-        Ok(server) => return Some(server),
+/// The server, or another program that a test needs, or `None` on a machine where it does not start. That is told where
+/// `cargo test` shows it, even of a test that passes, and is a failure with `TOWER_OAUTH2_SERVERS=required`.
+pub(crate) fn or_skip<'a, P>(name: &str, program: &'a Result<P, String>) -> Option<&'a P> {
+    let why = match program {
+        Ok(program) => return Some(program),
         Err(why) => why,
     };
     let required = std::env::var("TOWER_OAUTH2_SERVERS").is_ok_and(|value| value == "required");

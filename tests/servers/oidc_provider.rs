@@ -3,17 +3,16 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 use tower::Layer;
-use tower_oauth2::{Error, ErrorKind, OAuth2, OAuth2Layer, client::Client, grant::ClientCredentials};
+use tower_oauth2::{ErrorKind, OAuth2, OAuth2Layer, client::Client, grant::ClientCredentials};
 
 use crate::harness::{Server, or_skip};
-use crate::plain::{self, Http, get, send};
+use crate::plain::{self, Http, bare, call, get, refusal, send};
 
 #[tokio::test]
 async fn basic_and_post_authenticate() {
@@ -44,7 +43,7 @@ async fn an_expired_token_is_renewed() {
     let first = api.tokens().peek().unwrap();
 
     tokio::time::sleep(Duration::from_millis(2500)).await;
-    assert_eq!(server.accepts(first.access_token()).await, StatusCode::UNAUTHORIZED, "it has really expired");
+    assert_eq!(bare(server.get("API"), &first).await, StatusCode::UNAUTHORIZED, "it has really expired");
 
     let (status, _) = send(api.clone(), get(server.get("API"))).await.unwrap();
     assert_eq!(status, StatusCode::OK);
@@ -81,7 +80,7 @@ async fn a_token_is_for_the_resource_that_was_asked_for() {
     let Some(server) = server().await else { return };
     for (resource, format) in [("urn:example:opaque-api", "opaque"), ("https://jwt-api.example.test/", "jwt")] {
         let grant = server.grant(Client::basic("cc-basic", "cc-basic-secret")).resource(resource).unwrap();
-        let (status, echo) = send(over(grant), get(server.get("API"))).await.unwrap();
+        let (status, echo) = call(grant, server.get("API")).await;
         assert_eq!(status, StatusCode::OK, "{echo}");
         assert_eq!(echo["aud"], resource);
         assert_eq!(echo["token_format"], format);
@@ -92,7 +91,7 @@ async fn a_token_is_for_the_resource_that_was_asked_for() {
 async fn a_wrong_secret_is_the_clients_fault() {
     let Some(server) = server().await else { return };
     for client in [Client::basic("cc-basic", "wrong-secret"), Client::post("cc-post", "wrong-secret")] {
-        let error = server.refusal(server.grant(client)).await;
+        let error = refusal(server.grant(client), server.get("API")).await;
         assert_eq!(error.kind(), ErrorKind::ClientRejected);
         assert_eq!(error.status(), Some(StatusCode::UNAUTHORIZED));
         assert_eq!(error.oauth().unwrap().error(), "invalid_client");
@@ -110,7 +109,7 @@ async fn a_wrong_scope_or_resource_is_the_requests_fault() {
         (grant().scope("openid").unwrap(), "invalid_scope"),
         (grant().resource("https://other.example.test/").unwrap(), "invalid_target"),
     ] {
-        let error = server.refusal(grant).await;
+        let error = refusal(grant, server.get("API")).await;
         assert_eq!(error.kind(), ErrorKind::RequestRejected);
         assert_eq!(error.status(), Some(StatusCode::BAD_REQUEST));
         assert_eq!(error.oauth().unwrap().error(), code);
@@ -136,10 +135,6 @@ pub(crate) async fn server() -> Option<Turn> {
     Some(Turn { server, _turn: turn })
 }
 
-fn over(grant: ClientCredentials) -> OAuth2<Http, ClientCredentials> {
-    OAuth2Layer::new(grant).layer(plain::client())
-}
-
 impl Turn {
     pub(crate) fn get(&self, name: &str) -> &str {
         self.server.get(name)
@@ -150,24 +145,11 @@ impl Turn {
     }
 
     fn layered(&self, client: Client, scope: &str) -> OAuth2<Http, ClientCredentials> {
-        over(self.grant(client).scope(scope).unwrap())
-    }
-
-    /// The error of a request for which there is no token.
-    async fn refusal(&self, grant: ClientCredentials) -> Error {
-        let error = send(over(grant), get(self.get("API"))).await.unwrap_err();
-        *error.downcast::<Error>().unwrap()
-    }
-
-    /// What the API answers to this token, without the layer.
-    async fn accepts(&self, access_token: &str) -> StatusCode {
-        let mut request: Request<Full<Bytes>> = get(self.get("API"));
-        request.headers_mut().insert("authorization", format!("Bearer {access_token}").parse().unwrap());
-        send(plain::client(), request).await.unwrap().0
+        OAuth2Layer::new(self.grant(client).scope(scope).unwrap()).layer(plain::client())
     }
 
     /// What the server has counted in this turn: tokens by grant, and answers of the API by status.
-    async fn expect_stats(&self, tokens: Value, api: Value) {
+    pub(crate) async fn expect_stats(&self, tokens: Value, api: Value) {
         let (_, stats) = send(plain::client(), get(self.get("STATS"))).await.unwrap();
         assert_eq!((&stats["token"], &stats["api"]), (&tokens, &api), "{stats}");
     }

@@ -10,8 +10,8 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
-use tower::{BoxError, Service, ServiceExt};
-use tower_oauth2::Token;
+use tower::{BoxError, Layer, Service, ServiceExt};
+use tower_oauth2::{Error, OAuth2Layer, Token, grant::Grant};
 use url::form_urlencoded;
 
 pub(crate) type Http = Client<HttpConnector, Full<Bytes>>;
@@ -33,6 +33,24 @@ where
     let status = answer.status();
     let body = answer.into_body().collect().await?.to_bytes();
     Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+}
+
+/// What the API answers, called through the layer.
+pub(crate) async fn call(grant: impl Grant, api: &str) -> (StatusCode, Value) {
+    send(OAuth2Layer::new(grant).layer(client()), get(api)).await.unwrap()
+}
+
+/// The error of a request for which there is no token.
+pub(crate) async fn refusal(grant: impl Grant, api: &str) -> Error {
+    let error = send(OAuth2Layer::new(grant).layer(client()), get(api)).await.unwrap_err();
+    *error.downcast::<Error>().unwrap()
+}
+
+/// What the API answers to this token, without the layer.
+pub(crate) async fn bare(api: &str, token: &Token) -> StatusCode {
+    let mut request = get(api);
+    request.headers_mut().insert(AUTHORIZATION, format!("Bearer {}", token.access_token()).parse().unwrap());
+    send(client(), request).await.unwrap().0
 }
 
 /// How the tests themselves authenticate, at introspection or revocation.

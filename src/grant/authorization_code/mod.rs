@@ -98,8 +98,8 @@ impl AuthorizationCode {
         })
     }
 
-    /// The issuer identifier of the authorization server, which it must name in each answer ([RFC 9207]). Only for servers
-    /// that do so.
+    /// The issuer identifier of the authorization server, which it must name in each answer ([RFC 9207]). Only for servers that
+    /// do so: an answer without it, a refusal too, is then taken for somebody else's.
     ///
     /// Without it, an `iss` that comes along must be of the origin of the authorization endpoint.
     ///

@@ -23,7 +23,7 @@ impl Page {
     /// The login has failed.
     pub(super) fn failure(error: &Error) -> Self {
         let text = match error.oauth() {
-            Some(oauth) => format!("The server says: {oauth}"),
+            Some(oauth) => format!("The server says: {}", oauth.description().unwrap_or(oauth.error())),
             None => "The program that you came from can tell you more.".into(),
         };
         Self { status: 400, title: "You are not logged in", text }
@@ -44,7 +44,7 @@ impl Page {
              <meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n\
              <title>{title}</title>\n<style>\n\
              body {{ font: 1.125rem/1.5 system-ui, sans-serif; max-width: 32rem; margin: 15vh auto; padding: 0 1.5rem; \
-             text-align: center; overflow-wrap: anywhere }}\n\
+             text-align: center; text-wrap: balance; overflow-wrap: anywhere }}\n\
              .mark {{ font-size: 3rem; line-height: 4rem; width: 4rem; margin: auto; border-radius: 50%; color: #fff; \
              background: {color} }}\n\
              h1 {{ font-size: 1.5rem }}\n</style>\n</head>\n<body>\n<main>\n\

@@ -1,0 +1,116 @@
+//! The authorization code grant as a person has it: a real browser, a real server's login page, and our page at the end.
+//!
+//! Where there is no Chromium the test passes, and says on standard error that it did not run: see `../servers/README.md`.
+//! With `TOWER_OAUTH2_SCREENSHOTS=write` it makes the pictures in `docs/images` anew.
+#![cfg(all(test, unix, feature = "loopback"))]
+
+mod chromium;
+#[path = "../servers/harness.rs"]
+mod harness;
+#[allow(dead_code)]
+#[path = "../servers/plain.rs"]
+mod plain;
+
+use std::path::Path;
+use std::{env, fs};
+
+use serde_json::json;
+use tokio::sync::mpsc;
+use tower_oauth2::{ErrorKind, client::Client, grant::AuthorizationCode};
+
+use self::chromium::{Chromium, View};
+use self::harness::{Server, or_skip};
+
+const DESKTOP: View = View { name: "desktop", width: 800, height: 480, phone: false, dark: false };
+const PHONE: View = View { name: "phone", width: 360, height: 640, phone: true, dark: false };
+const VIEWS: [View; 4] = [
+    DESKTOP,
+    PHONE,
+    View { name: "desktop-dark", dark: true, ..DESKTOP },
+    View { name: "phone-dark", dark: true, ..PHONE },
+];
+
+#[tokio::test]
+async fn the_page_at_the_end_says_how_it_went() {
+    let chromium = Chromium::start().await;
+    if or_skip("chromium", &chromium).is_none() {
+        return;
+    }
+    let server = Server::start("oidc-provider");
+    let Some(server) = or_skip("oidc-provider", &server) else { return };
+    let browser = chromium.unwrap();
+    let api = server.get("API").to_owned();
+
+    let (grant, mut address) = grant(server);
+    let program = tokio::spawn({
+        let api = api.clone();
+        async move { plain::call(grant, &api).await }
+    });
+    browser.goto(&address.recv().await.unwrap()).await;
+    browser.find("input[name=login]").await.send_keys("alice").await.unwrap();
+    browser.find("input[name=password]").await.send_keys("alice-password").await.unwrap();
+    browser.click("button[type=submit]").await;
+    assert_eq!(browser.find("form input[value=consent] + button").await.text().await.unwrap(), "Continue");
+    browser.click("form input[value=consent] + button").await;
+
+    expect_page(&browser, "You are logged in", "You can close this page and go back to the program.").await;
+    let (status, echo) = program.await.unwrap();
+    assert_eq!((status.as_u16(), &echo["sub"]), (200, &json!("alice")), "{echo}");
+    expect_views(&browser, "login-success", "rgb(26, 127, 55)").await;
+
+    let (grant, mut address) = self::grant(server);
+    let program = tokio::spawn(async move { plain::refusal(grant, &api).await });
+    browser.goto(&address.recv().await.unwrap()).await;
+    browser.click("a[href$='/abort']").await;
+
+    let why = "The server says: End-User aborted interaction";
+    expect_page(&browser, "You are not logged in", why).await;
+    assert_eq!(program.await.unwrap().kind(), ErrorKind::Denied);
+    expect_views(&browser, "login-error", "rgb(180, 35, 24)").await;
+    browser.quit().await;
+}
+
+/// The grant, and where it sends the person.
+fn grant(server: &Server) -> (AuthorizationCode, mpsc::UnboundedReceiver<String>) {
+    let (show, address) = mpsc::unbounded_channel();
+    let grant = AuthorizationCode::new(server.get("AUTHORIZE"), server.get("TOKEN"), Client::public("native")).unwrap();
+    let grant = grant.scope("openid offline_access api:read").unwrap().param("prompt", "consent");
+    (grant.browser(move |url| show.send(url.to_string()).unwrap()), address)
+}
+
+async fn expect_page(browser: &Chromium, title: &str, text: &str) {
+    // Ours has this mark, and the server's have not.
+    browser.find(".mark").await;
+    assert_eq!(browser.ask("document.title").await, title);
+    assert_eq!(browser.find("h1").await.text().await.unwrap(), title);
+    assert_eq!(browser.find("h1 + p").await.text().await.unwrap(), text);
+}
+
+/// It fits, and is dark where the person wants it dark. The style is in force, so the page's own policy allows it.
+async fn expect_views(browser: &Chromium, page: &str, mark: &str) {
+    for view in VIEWS {
+        let picture = browser.look(view).await;
+        let case = format!("{page}-{}", view.name);
+        assert_eq!(browser.ask("[innerWidth, innerHeight]").await, json!([view.width, view.height]), "{case}");
+        let size = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]";
+        assert_eq!(browser.ask(size).await, json!([view.width, view.height]), "{case}: nothing to scroll");
+        let color = if view.dark { "rgb(255, 255, 255)" } else { "rgb(0, 0, 0)" };
+        assert_eq!(browser.ask("getComputedStyle(document.querySelector('h1')).color").await, color, "{case}");
+        let background = "getComputedStyle(document.querySelector('.mark')).backgroundColor";
+        assert_eq!(browser.ask(background).await, mark, "{case}");
+        keep(&case, &picture);
+    }
+}
+
+/// Every picture among the test's own files, and the plain ones in the documentation if they are wanted.
+fn keep(case: &str, picture: &[u8]) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(case).with_extension("png"), picture).unwrap();
+    let wanted = env::var("TOWER_OAUTH2_SCREENSHOTS").is_ok_and(|value| value == "write");
+    if let (true, Some(page)) = (wanted, case.strip_suffix("-desktop")) {
+        let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/images");
+        fs::create_dir_all(&images).unwrap();
+        fs::write(images.join(page).with_extension("png"), picture).unwrap();
+    }
+}

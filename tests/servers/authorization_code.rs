@@ -1,0 +1,114 @@
+//! The authorization code grant with PKCE, from the login address to the API: the redirect arrives at the grant's own
+//! loopback listener.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::json;
+use tower_oauth2::{ErrorKind, client::Client, grant::AuthorizationCode};
+
+use crate::person::Person;
+use crate::plain::{call, refusal};
+use crate::{glewlwyd, oidc_provider};
+
+#[tokio::test]
+async fn oidc_provider_logs_a_person_in() {
+    let Some(server) = oidc_provider::server().await else { return };
+    for (id, client) in
+        [("native", Client::public("native")), ("confidential", Client::basic("confidential", "confidential-secret"))]
+    {
+        for grant in [at_oidc_provider(&server, client.clone()), at_oidc_provider(&server, client).localhost()] {
+            let (status, echo) = call(grant.issuer(server.get("ISSUER")), server.get("API")).await;
+            assert_eq!(status, StatusCode::OK, "{echo}");
+            assert_eq!((&echo["client_id"], &echo["sub"]), (&json!(id), &json!("alice")));
+            assert_eq!(echo["scope"], "openid offline_access api:read");
+        }
+    }
+    server.expect_stats(json!({"authorization_code": 4}), json!({"200": 4})).await;
+}
+
+#[tokio::test]
+async fn oidc_provider_gives_a_token_for_a_resource() {
+    let Some(server) = oidc_provider::server().await else { return };
+    let resource = "https://jwt-api.example.test/";
+    let grant = at_oidc_provider(&server, Client::public("native")).resource(resource).unwrap();
+    let (status, echo) = call(grant, server.get("API")).await;
+    assert_eq!(status, StatusCode::OK, "{echo}");
+    assert_eq!((&echo["aud"], &echo["token_format"]), (&json!(resource), &json!("jwt")));
+}
+
+#[tokio::test]
+async fn glewlwyd_logs_a_person_in() {
+    let Some(server) = glewlwyd::server().await else { return };
+    let confidential = Client::basic("confidential", "confidential-secret");
+    for (instance, client, localhost) in [
+        ("OIDC", Client::public("native"), false),
+        ("OIDC", Client::public("native"), true),
+        ("OIDC", confidential.clone(), false),
+        ("OAUTH2", Client::public("native"), false),
+        ("OAUTH2", confidential, true),
+    ] {
+        let mut grant = at_glewlwyd(&server, instance, client);
+        if localhost {
+            grant = grant.localhost();
+        }
+        if instance == "OIDC" {
+            grant = grant.issuer(server.of("OIDC", "ISSUER"));
+        }
+        let (status, who) = call(grant, server.api(instance)).await;
+        assert_eq!(status, StatusCode::OK, "{instance}: {who}");
+        assert!(who["sub"].is_string() || who["username"] == "alice", "{instance}: {who}");
+    }
+}
+
+#[tokio::test]
+async fn a_person_may_say_no() {
+    if let Some(server) = oidc_provider::server().await {
+        let no = Person::at_oidc_provider().denies();
+        let grant = at_oidc_provider(&server, Client::public("native")).browser(move |url| no.opens(url));
+        expect_denial(grant, server.get("API")).await;
+        server.expect_stats(json!({}), json!({})).await;
+    }
+    if let Some(server) = glewlwyd::server().await {
+        let no = Person::at_glewlwyd().denies();
+        let grant = at_glewlwyd(&server, "OIDC", Client::public("native")).browser(move |url| no.opens(url));
+        expect_denial(grant, server.api("OIDC")).await;
+    }
+}
+
+async fn expect_denial(grant: AuthorizationCode, api: &str) {
+    let error = refusal(grant, api).await;
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert_eq!(error.oauth().unwrap().error(), "access_denied");
+    assert!(!error.is_transient());
+}
+
+// ===== the grant at each server =====
+
+/// Alice logs in and says yes.
+pub(crate) fn at_oidc_provider(server: &oidc_provider::Turn, client: Client) -> AuthorizationCode {
+    let alice = Person::at_oidc_provider();
+    AuthorizationCode::new(server.get("AUTHORIZE"), server.get("TOKEN"), client)
+        .unwrap()
+        // The server gives offline access to those only who were asked just now (OpenID Connect Core §11).
+        .scope("openid offline_access api:read")
+        .unwrap()
+        .param("prompt", "consent")
+        .browser(move |url| alice.opens(url))
+        .timeout(PATIENCE)
+}
+
+/// Alice logs in and says yes. The server compares the ports of redirects: one that is free, of those that it knows.
+pub(crate) fn at_glewlwyd(server: &glewlwyd::Turn, instance: &str, client: Client) -> AuthorizationCode {
+    let alice = Person::at_glewlwyd();
+    let first: u16 = server.get("REDIRECT_PORT_FIRST").parse().unwrap();
+    let grant = AuthorizationCode::new(server.of(instance, "AUTHORIZE"), server.token_url(instance), client)
+        .unwrap()
+        .scope("api:read")
+        .unwrap();
+    let grant = (first..first + 20).fold(grant, AuthorizationCode::port);
+    grant.browser(move |url| alice.opens(url)).timeout(PATIENCE)
+}
+
+/// A script takes a second, and a machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
