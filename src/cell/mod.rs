@@ -18,6 +18,7 @@ mod board;
 mod flight;
 mod freshness;
 mod outcome;
+mod refusals;
 mod state;
 mod tokens;
 

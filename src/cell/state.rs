@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::freshness::{self, Policy};
 use super::outcome::{Current, Failure};
-use crate::clock::{Deadline, Now};
+use super::refusals::Refusals;
+use crate::clock::Now;
 use crate::error::Error;
 use crate::token::Token;
 
@@ -43,19 +44,6 @@ pub(crate) struct State<F> {
     generation: u64,
     /// Counts the interventions of the user (`set`, `forget`): a flight that began before one changes nothing after it.
     epoch: u64,
-}
-
-#[derive(Debug, Default)]
-struct Refusals {
-    in_a_row: u32,
-    /// When a refusal may cost another token call.
-    renew: Option<Deadline>,
-}
-
-impl Refusals {
-    fn may_renew(&self, now: Now) -> bool {
-        self.renew.is_none_or(|renew| renew.passed(now))
-    }
 }
 
 impl<F: Clone> State<F> {
@@ -161,18 +149,12 @@ impl<F: Clone> State<F> {
         }
     }
 
-    /// A server has refused the token of `generation` (401).
-    ///
-    /// The first refused token is not used again. When its successor is refused too, and no request was accepted in
-    /// between, the fault is not the token's: then a new one costs a token call, and for those the back-off counts.
+    /// A server has refused the token of `generation` (401): it is not used again, if a new one may be had by now.
     pub(crate) fn refuse(&mut self, generation: u64, now: Now, policy: &Policy, jitter: f64) {
-        if generation != self.generation || self.rejected || !self.refusals.may_renew(now) {
-            return;
+        if generation == self.generation && !self.rejected && self.refusals.may_renew(now) {
+            self.rejected = true;
+            self.refusals.renewed(now, policy, jitter);
         }
-        self.rejected = true;
-        self.refusals.in_a_row = self.refusals.in_a_row.saturating_add(1);
-        let wait = freshness::backoff(policy, self.refusals.in_a_row, jitter, None);
-        self.refusals.renew = Some(Deadline::after(now, wait));
     }
 
     /// A server has accepted the token of `generation`.
@@ -184,7 +166,7 @@ impl<F: Clone> State<F> {
 
     /// Whether it matters that a server accepts a token.
     pub(crate) fn is_in_doubt(&self) -> bool {
-        self.refusals.in_a_row > 0
+        self.refusals.is_series()
     }
 
     /// Lets go of a flight under way: it ends by itself, and those who wait for it get what it brings.

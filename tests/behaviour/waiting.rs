@@ -125,3 +125,30 @@ async fn services_and_clones_of_one_layer_share_its_token_and_layers_do_not() {
     assert_eq!(server.serves().await.as_deref(), Some("Bearer b"));
     third.await.unwrap().unwrap();
 }
+
+/// The same on real threads: whoever races, there is one call at a time and nobody is left waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_threads_make_one_token_call_for_each_token() {
+    let token_calls = Arc::new(AtomicUsize::new(0));
+    let counter = token_calls.clone();
+    let inner = service_fn(move |request: Request<Body>| {
+        let counter = counter.clone();
+        async move {
+            tokio::task::yield_now().await;
+            let calls = match request.uri() == TOKEN_URL {
+                true => counter.fetch_add(1, Ordering::SeqCst),
+                false => 0,
+            };
+            Ok::<_, std::convert::Infallible>(answer(200, token(&format!("t{calls}"), 3600)))
+        }
+    });
+    let service = layer().layer(inner);
+    for round in 1..=20 {
+        let mut tasks: JoinSet<_> = (0..200).map(|_| service.clone().oneshot(get(API_URL))).collect();
+        while let Some(response) = tasks.join_next().await {
+            assert_eq!(response.unwrap().unwrap().status(), 200);
+        }
+        assert_eq!(token_calls.load(Ordering::SeqCst), round);
+        service.tokens().invalidate();
+    }
+}
