@@ -76,6 +76,19 @@ impl Listener {
         }
     }
 
+    /// Waits for `future`; who comes meanwhile is told that there is nothing more to wait for.
+    pub(super) async fn refuse_during<T>(&mut self, future: impl Future<Output = T>) -> T {
+        let mut future = std::pin::pin!(future);
+        loop {
+            tokio::select! {
+                outcome = &mut future => return outcome,
+                arrival = self.arrival() => {
+                    let _ = arrival.answer.send(Page::foreign(400, "The answer to this login has come already."));
+                }
+            }
+        }
+    }
+
     /// Closes the port, and lets answers that are under way reach the browser: the future ends when they have.
     pub(super) fn close(self) -> impl Future<Output = ()> + Send {
         let mut connections = self.connections;

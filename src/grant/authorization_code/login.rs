@@ -47,7 +47,10 @@ impl AuthorizationCode {
                     continue;
                 }
                 Callback::Refused(error) => (Err(error), arrival.answer),
-                Callback::Code(code) => (self.exchange(http, login.with_code(code)).await, arrival.answer),
+                Callback::Code(code) => {
+                    let exchange = self.exchange(http, login.with_code(code));
+                    (listener.refuse_during(exchange).await, arrival.answer)
+                }
             };
             let page = outcome.as_ref().map_or_else(Page::failure, |_| Page::success());
             let _ = answer.send(page);

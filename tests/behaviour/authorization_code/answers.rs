@@ -2,10 +2,11 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tower_oauth2::ErrorKind;
+use tower_oauth2::{ErrorKind, OAuth2Layer};
+use tower_test::mock::SendResponse;
 
-use super::{Program, fetch, grant};
-use crate::support::answer;
+use super::{Login, Program, fetch, grant};
+use crate::support::{Body, answer, token};
 
 #[tokio::test]
 async fn the_page_says_so_when_the_token_is_here() {
@@ -45,6 +46,29 @@ async fn what_is_foreign_is_told_so_and_the_wait_goes_on() {
     assert_eq!(program.forms.recv().await.unwrap()[1].1, "c");
     login.outcome().await.unwrap();
     assert!(program.forms.try_recv().is_err(), "one exchange");
+}
+
+/// A code is exchanged once, though the browser comes back twice.
+#[tokio::test]
+async fn a_redirect_that_is_repeated_is_told_so() {
+    let (token_service, mut exchanges) = tower_test::mock::pair();
+    let (show, mut shown) = tokio::sync::mpsc::unbounded_channel();
+    let grant = grant().browser(move |url| show.send(url.clone()).unwrap());
+    let tokens = OAuth2Layer::new(grant).token_service(token_service).tokens();
+    let waiting = tokio::spawn(async move { tokens.get().await });
+    let login = Login { url: shown.recv().await.unwrap(), waiting };
+
+    let mut once = Box::pin(login.back_with_code());
+    let respond: SendResponse<http::Response<Body>> = tokio::select! {
+        _ = &mut once => unreachable!("the page waits for the exchange"),
+        exchange = exchanges.next_request() => exchange.unwrap().1,
+    };
+    let (status, page) = login.back_with_code().await;
+    assert_eq!(status, 400);
+    assert!(page.contains("has come already"), "{page}");
+    respond.send_response(answer(200, token("a", 60)));
+    assert_eq!(once.await.0, 200);
+    assert_eq!(login.outcome().await.unwrap().access_token(), "a");
 }
 
 #[tokio::test]
