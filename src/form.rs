@@ -43,6 +43,11 @@ impl Form {
         Self(vec![("grant_type".into(), Secret::new(grant_type))])
     }
 
+    /// A form without `grant_type`, for another endpoint than that for tokens.
+    pub(crate) fn bare() -> Self {
+        Self(Vec::new())
+    }
+
     /// Adds a parameter.
     ///
     /// No parameter may stand twice ([RFC 6749 §3.2]): where `name` is there already, or is empty, the form stays as it
@@ -75,8 +80,13 @@ impl Form {
         self
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(taken, _)| taken == name)
+    }
+
+    /// The parameters in their order.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value.expose()))
     }
 
     /// What no error may repeat.
@@ -87,9 +97,7 @@ impl Form {
     /// The body: `application/x-www-form-urlencoded`, UTF-8.
     pub(crate) fn encode(&self) -> Bytes {
         let mut body = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in &self.0 {
-            body.append_pair(name, value.expose());
-        }
+        body.extend_pairs(self.pairs());
         body.finish().into()
     }
 }

@@ -11,11 +11,9 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::attach;
-use crate::cell::{Cell, Wait};
+use crate::cell::{Cell, Current, Wait};
 use crate::challenge::asks_for_others_only;
-use crate::error::Error;
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use crate::error::{BoxError, Error};
 
 pin_project! {
     /// The response of an [`OAuth2`](crate::OAuth2) service.
@@ -28,17 +26,23 @@ pin_project! {
 
 /// Which token a request was sent with, and who is to hear how it went.
 pub(crate) struct Sent {
-    pub(crate) cell: Arc<Cell>,
-    pub(crate) generation: u64,
+    cell: Arc<Cell>,
+    generation: u64,
 }
 
 impl Sent {
+    /// Puts the token of `cell` into the request.
+    pub(crate) fn with<B>(request: &mut Request<B>, current: &Current, cell: &Arc<Cell>) -> Self {
+        attach::insert(request, current.token.header());
+        Self { cell: cell.clone(), generation: current.generation }
+    }
+
     /// Any 401 to a request that carried our token counts, unless it clearly asks for something else; and what stands for it
     /// in gRPC, a trailers-only response with `UNAUTHENTICATED`.
     fn heard<R>(&self, response: &Response<R>) {
-        let unauthenticated = || response.headers().get("grpc-status").is_some_and(|status| status == "16");
-        let refused = (response.status() == StatusCode::UNAUTHORIZED && !asks_for_others_only(response.headers()))
-            || unauthenticated();
+        let headers = response.headers();
+        let refused = (response.status() == StatusCode::UNAUTHORIZED && !asks_for_others_only(headers))
+            || headers.get("grpc-status").is_some_and(|status| status == "16");
         self.cell.hear(self.generation, refused);
     }
 }
@@ -128,8 +132,7 @@ impl<S, B> Late<S, B> {
         if let Some((wait, cell)) = &mut self.wait {
             let current = ready!(Pin::new(wait).poll(cx)).map_err(|failure| failure.error)?;
             if let Some(request) = &mut self.request {
-                attach::insert(request, current.token.header());
-                *sent = Some(Sent { cell: cell.clone(), generation: current.generation });
+                *sent = Some(Sent::with(request, &current, cell));
             }
             self.wait = None;
         }

@@ -32,6 +32,15 @@ pub(crate) fn endpoint_uri(name: &str, url: impl IntoUrl) -> Result<Uri, Error> 
     Uri::try_from(url.as_str()).map_err(|why| Error::argument(name, why))
 }
 
+/// Checks a URI that is sent as it was written: absolute, without fragment (RFC 6749 §3.1.2, RFC 8707 §2).
+pub(crate) fn check_absolute(name: &str, uri: &str) -> Result<(), Error> {
+    match Url::parse(uri) {
+        Err(why) => Err(Error::argument(name, format!("not an absolute URI ({why})"))),
+        Ok(url) if url.fragment().is_some() => Err(Error::argument(name, "must not have a fragment")),
+        Ok(_) => Ok(()),
+    }
+}
+
 /// Refuses cleartext to anything but this machine.
 pub(crate) fn refuse_cleartext(name: &str, url: &Url) -> Result<(), Error> {
     if url.scheme() == "https" || url.host_str().is_some_and(is_loopback) {

@@ -14,15 +14,13 @@ use tower_service::Service;
 
 use crate::attach::Attach;
 use crate::cell::{Cell, Settings, Tokens};
-use crate::error::Error;
+use crate::error::{BoxError, Error};
 use crate::grant::Grant;
 use crate::into_url::IntoUrl;
 use crate::origin::Origin;
 use crate::route::{ThroughInner, ThroughService, WithBody};
 use crate::service::OAuth2;
 use crate::transport::Transport;
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Authorizes every request of the services it wraps with a token that its grant gets.
 ///

@@ -6,9 +6,8 @@ use http_body::Body;
 use http_body_util::Full;
 use tower_service::Service;
 
+use crate::error::BoxError;
 use crate::transport::Transport;
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How a service of the layer over `S`, called with bodies `B`, sends its token calls.
 ///

@@ -9,14 +9,12 @@ use std::task::{Context, Poll, ready};
 use http::{Request, Response};
 use tower_service::Service;
 
-use crate::attach::{self, Attach};
+use crate::attach::Attach;
 use crate::cell::{Acquired, Cell, Current, Failure, Tokens, Wait};
 use crate::clock;
-use crate::error::ErrorKind;
+use crate::error::{BoxError, ErrorKind};
 use crate::future::{ResponseFuture, Sent};
 use crate::route::{ThroughInner, TokenRoute};
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A service whose requests carry a token; made by [`OAuth2Layer`](crate::OAuth2Layer).
 ///
@@ -105,12 +103,12 @@ where
             Ok(true) => {}
         }
         // The newest token: since `poll_ready` it may have been renewed, or have expired.
-        if let Some(sent) = self.cell.with_fresh(|current| self.authorize(&mut request, current)) {
+        if let Some(sent) = self.cell.with_fresh(|current| Sent::with(&mut request, current, &self.cell)) {
             return self.send(request, inner_is_ready, Some(sent));
         }
         match readiness {
             Readiness::Stale(current) if current.has_grace(clock::now()) && self.cell.is_newest(&current) => {
-                let sent = self.authorize(&mut request, &current);
+                let sent = Sent::with(&mut request, &current, &self.cell);
                 self.send(request, true, Some(sent))
             }
             Readiness::Failed(failure) if !failure.is_old(clock::now()) => ResponseFuture::failed(failure.error),
@@ -163,12 +161,6 @@ impl<S, G, T> OAuth2<S, G, T> {
         }
     }
 
-    /// Puts the token in.
-    fn authorize<B>(&self, request: &mut Request<B>, current: &Current) -> Sent {
-        attach::insert(request, current.token.header());
-        Sent { cell: self.cell.clone(), generation: current.generation }
-    }
-
     /// The token has expired since `poll_ready`, or the back-off has passed: readiness went stale in a `ReadyCache`, say. The future waits for a new
     /// one, and holds nothing of the inner service meanwhile.
     fn send_late<B>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future, S, B>
@@ -179,7 +171,7 @@ impl<S, G, T> OAuth2<S, G, T> {
         self.release();
         match self.cell.acquire(|| Some(self.route.transport(&self.inner))) {
             Acquired::Fresh(current) => {
-                let sent = self.authorize(&mut request, &current);
+                let sent = Sent::with(&mut request, &current, &self.cell);
                 ResponseFuture::late(self.inner.clone(), request, Some(sent))
             }
             Acquired::Failed(failure) => ResponseFuture::failed(failure.error),

@@ -184,10 +184,7 @@ impl Cell {
 
     fn land(&self, epoch: u64, outcome: Result<Token, Error>) -> Outcome {
         let jitter = random::unit();
-        self.change(|ground| {
-            let Settings { policy, .. } = ground.settings;
-            ground.state.land(epoch, outcome, clock::now(), &policy, jitter)
-        })
+        self.change(|ground| ground.state.land(epoch, outcome, clock::now(), &ground.settings.policy, jitter))
     }
 
     fn set(&self, token: Token) {
@@ -199,22 +196,17 @@ impl Cell {
     }
 
     fn invalidate(&self) {
-        self.change(|ground| ground.state.invalidate(ground.state.generation()));
+        self.change(|ground| ground.state.invalidate());
     }
 
     /// A server has refused the token of `generation`, or accepted it.
     pub(crate) fn hear(&self, generation: u64, refused: bool) {
-        if !refused && !self.in_doubt.load(Ordering::Relaxed) {
-            return;
+        if refused {
+            let jitter = random::unit();
+            self.change(|ground| ground.state.refuse(generation, clock::now(), &ground.settings.policy, jitter));
+        } else if self.in_doubt.load(Ordering::Relaxed) {
+            self.change(|ground| ground.state.accept(generation));
         }
-        let jitter = random::unit();
-        self.change(|ground| {
-            let Settings { policy, .. } = ground.settings;
-            match refused {
-                true => ground.state.refuse(generation, clock::now(), &policy, jitter),
-                false => ground.state.accept(generation),
-            }
-        });
     }
 
     /// The newest token that was not invalidated, fresh or not.

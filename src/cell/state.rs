@@ -81,10 +81,6 @@ impl<F: Clone> State<F> {
         self.flight.as_ref()
     }
 
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
-    }
-
     /// What the next flight starts from.
     pub(crate) fn departure(&self) -> Departure {
         Departure { previous: self.held.as_ref().map(|current| current.token.clone()), epoch: self.epoch }
@@ -142,11 +138,9 @@ impl<F: Clone> State<F> {
         self.succeeded();
     }
 
-    /// The access token of `generation` is not used again, if it is still the newest one.
-    pub(crate) fn invalidate(&mut self, generation: u64) {
-        if generation == self.generation {
-            self.rejected = true;
-        }
+    /// The user does not want the access token used again.
+    pub(crate) fn invalidate(&mut self) {
+        self.rejected = true;
     }
 
     /// A server has refused the token of `generation` (401): it is not used again, if a new one may be had by now.
@@ -249,7 +243,7 @@ mod tests {
         state.depart(2);
         assert_eq!(sees(&state), "flight 2");
         landed(&mut state, Ok(token("a"))).unwrap();
-        state.invalidate(state.generation());
+        state.invalidate();
         assert_eq!(sees(&state), "nothing");
     }
 
@@ -257,9 +251,9 @@ mod tests {
     fn what_is_said_of_an_older_token_has_no_effect() {
         let mut state = Numbered::new();
         landed(&mut state, Ok(token("a"))).unwrap();
-        let old = state.generation();
+        let old = state.generation;
         landed(&mut state, Ok(token("b"))).unwrap();
-        state.invalidate(old);
+        state.refuse(old, clock::now(), &Policy::default(), 0.5);
         assert_eq!(sees(&state), "b");
     }
 

@@ -99,8 +99,9 @@ impl TokenEndpoint {
         self
     }
 
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
+    /// The id that a code is given to.
+    pub(crate) fn client_id(&self) -> Result<&str, Error> {
+        self.client.id().ok_or_else(|| Error::argument("client", "a code is given to a client: it needs an id"))
     }
 
     pub(crate) fn uri(&self) -> &Uri {

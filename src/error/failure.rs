@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use super::BoxError;
 use super::kind::ErrorKind;
 use super::oauth::OAuthError;
-
-type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Why a request could not be authorized, or a builder refused an argument.
 ///
@@ -129,6 +128,12 @@ impl Error {
 
     pub(crate) fn with_oauth(self, oauth: Option<OAuthError>) -> Self {
         self.change(|inner| inner.oauth = oauth)
+    }
+
+    /// Says what the server answered, as `answer` does.
+    pub(crate) fn citing(self, answer: &Self) -> Self {
+        let (status, oauth) = (answer.status(), answer.oauth().cloned());
+        self.change(|inner| (inner.status, inner.oauth) = (status, oauth))
     }
 
     pub(crate) fn with_retry_after(self, wait: Option<Duration>) -> Self {

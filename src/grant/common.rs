@@ -117,12 +117,7 @@ impl Common {
 
 /// The refresh token was refused, and what would follow is not for us to begin.
 pub(super) fn login_needed(refused: Error) -> Error {
-    let (status, oauth) = (refused.status(), refused.oauth().cloned());
-    let error = Error::caused_by(ErrorKind::LoginNeeded, refused.clone()).with_oauth(oauth).after(&refused);
-    match status {
-        Some(status) => error.with_status(status),
-        None => error,
-    }
+    Error::caused_by(ErrorKind::LoginNeeded, refused.clone()).citing(&refused).after(&refused)
 }
 
 /// The options that every grant has: written once, for each grant to have as methods of its own.

@@ -1,9 +1,8 @@
 //! What every grant can be asked to send along: scope, resources, and parameters of the user's own.
 
-use url::Url;
-
 use crate::error::Error;
 use crate::form::Form;
+use crate::into_url;
 use crate::scope;
 
 #[derive(Clone, Default)]
@@ -25,22 +24,9 @@ impl Parameters {
     /// An absolute URI without fragment (RFC 8707 §2), sent as it was written: servers compare it as text.
     pub(super) fn add_resource(&mut self, uri: impl Into<String>) -> Result<(), Error> {
         let uri = uri.into();
-        match Url::parse(&uri) {
-            Err(why) => return Err(Error::argument("resource", format!("not an absolute URI ({why})"))),
-            Ok(url) if url.fragment().is_some() => {
-                return Err(Error::argument("resource", "must not have a fragment (RFC 8707 §2)"));
-            }
-            Ok(_) => self.add("resource", uri),
-        }
+        into_url::check_absolute("resource", &uri)?;
+        self.add("resource", uri);
         Ok(())
-    }
-
-    pub(super) fn scope(&self) -> Option<&str> {
-        self.scope.as_deref()
-    }
-
-    pub(super) fn more(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.more.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// For a request that asks for a new grant.

@@ -14,9 +14,7 @@ use tower_service::Service;
 
 use self::exchange::{Exchange, Through};
 use crate::clock;
-use crate::error::{Error, ErrorKind};
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use crate::error::{BoxError, Error, ErrorKind};
 
 /// What a [`Grant`](crate::grant::Grant) sends its requests through: the layer's inner service, or the one given to
 /// `token_service`.

@@ -23,7 +23,7 @@ use crate::client::Client;
 use crate::endpoint::TokenEndpoint;
 use crate::error::Error;
 use crate::form::Form;
-use crate::into_url::IntoUrl;
+use crate::into_url::{self, IntoUrl};
 use crate::token::Token;
 use crate::transport::Transport;
 
@@ -85,9 +85,7 @@ impl AuthorizationCode {
     /// As [`AuthorizationCode::new`].
     pub fn at(authorization_url: impl IntoUrl, endpoint: TokenEndpoint) -> Result<Self, Error> {
         let authorization_url = endpoint.sibling("authorization_url", authorization_url)?;
-        let Some(client_id) = endpoint.client().id().map(ToOwned::to_owned) else {
-            return Err(Error::argument("client", "a code is given to a client: it needs an id"));
-        };
+        let client_id = endpoint.client_id()?.to_owned();
         Ok(Self {
             common: Common::new(endpoint),
             authorization_url,
@@ -118,13 +116,7 @@ impl AuthorizationCode {
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the redirect URI is not absolute or has a fragment.
     pub fn authorization_url(&self, redirect_uri: impl Into<String>) -> Result<Authorization, Error> {
         let redirect_uri = redirect_uri.into();
-        match Url::parse(&redirect_uri) {
-            Err(why) => return Err(Error::argument("redirect_uri", format!("not an absolute URI ({why})"))),
-            Ok(url) if url.fragment().is_some() => {
-                return Err(Error::argument("redirect_uri", "must not have a fragment (RFC 6749 §3.1.2)"));
-            }
-            Ok(_) => {}
-        }
+        into_url::check_absolute("redirect_uri", &redirect_uri)?;
         let parameters = &self.common.parameters;
         Authorization::new(&self.authorization_url, &self.client_id, redirect_uri, parameters, self.issuer.as_deref())
     }

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::callback::{Expected, Issuer};
 use crate::error::Error;
+use crate::form::Form;
 use crate::grant::parameters::Parameters;
 use crate::grant::pkce::Pkce;
 use crate::random;
@@ -46,25 +47,18 @@ impl Authorization {
         issuer: Option<&str>,
     ) -> Result<Self, Error> {
         let (pkce, state) = (Pkce::new()?, random::text()?);
-        let mut ours: Vec<(&str, &str)> = vec![
-            ("response_type", "code"),
-            ("client_id", client_id),
-            ("redirect_uri", &redirect_uri),
-            ("state", &state),
-            ("code_challenge", pkce.challenge()),
-            ("code_challenge_method", "S256"),
-        ];
-        ours.extend(parameters.scope().map(|scope| ("scope", scope)));
-        for (name, value) in parameters.more() {
-            if name == "resource" || !(name.is_empty() || ours.iter().any(|(taken, _)| *taken == name)) {
-                ours.push((name, value));
-            }
-        }
-        let theirs: Vec<(String, String)> = endpoint.query_pairs().into_owned().collect();
-        let theirs = theirs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let theirs = theirs.filter(|(name, _)| !ours.iter().any(|(taken, _)| taken == name));
+        let ours = Form::bare()
+            .param("response_type", "code")
+            .param("client_id", client_id)
+            .param("redirect_uri", &redirect_uri)
+            .param("state", state.as_str())
+            .param("code_challenge", pkce.challenge())
+            .param("code_challenge_method", "S256");
+        let ours = parameters.with_scope(ours);
+        let theirs: Vec<(String, String)> =
+            endpoint.query_pairs().into_owned().filter(|(name, _)| !ours.has(name)).collect();
         let mut url = endpoint.clone();
-        url.query_pairs_mut().clear().extend_pairs(theirs.collect::<Vec<_>>()).extend_pairs(&ours);
+        url.query_pairs_mut().clear().extend_pairs(theirs).extend_pairs(ours.pairs());
         let issuer = match issuer {
             Some(issuer) => Issuer::Exactly(issuer.to_owned()),
             None => Issuer::OfOrigin(endpoint.origin().ascii_serialization()),

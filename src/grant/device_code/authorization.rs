@@ -22,7 +22,7 @@ pub(super) struct Authorization {
 
 /// The form that asks for a code. It is no token request, so it has no `grant_type`.
 pub(super) fn request(parameters: &Parameters, pkce: Option<&Pkce>) -> Form {
-    let form = Form::new("").without("grant_type");
+    let form = Form::bare();
     let form = match pkce {
         Some(pkce) => form.param("code_challenge", pkce.challenge()).param("code_challenge_method", "S256"),
         None => form,

@@ -33,15 +33,6 @@ impl Heard {
     }
 }
 
-/// The same, as the end of the login that it is.
-pub(super) fn ended(kind: ErrorKind, by: &Error) -> Error {
-    let error = Error::new(kind, "").with_oauth(by.oauth().cloned());
-    match by.status() {
-        Some(status) => error.with_status(status),
-        None => error,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

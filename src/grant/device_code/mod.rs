@@ -111,9 +111,7 @@ impl DeviceCode {
     ) -> Result<Self, Error> {
         let device_authorization = endpoint.sibling("device_authorization_url", device_authorization_url)?;
         let device_authorization = into_url::endpoint_uri("device_authorization_url", device_authorization)?;
-        if endpoint.client().id().is_none() {
-            return Err(Error::argument("client", "a code is given to a client: it needs an id"));
-        }
+        endpoint.client_id()?;
         let prompt = Arc::new(prompt);
         Ok(Self { common: Common::new(endpoint), device_authorization, prompt, pkce: false, relogin: false })
     }

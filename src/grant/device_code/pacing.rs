@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::heard::{Heard, ended};
+use super::heard::Heard;
 use crate::clock::{Deadline, Now};
 use crate::error::{Error, ErrorKind};
 
@@ -71,8 +71,8 @@ impl Pacing {
                 self.interval = self.interval.saturating_add(SLOWER);
             }
             Heard::Nothing => self.unanswered = self.unanswered.saturating_add(1),
-            Heard::Denied => return Err(ended(ErrorKind::Denied, &error)),
-            Heard::Expired => return Err(ended(ErrorKind::LoginExpired, &error)),
+            Heard::Denied => return Err(Error::new(ErrorKind::Denied, "").citing(&error)),
+            Heard::Expired => return Err(Error::new(ErrorKind::LoginExpired, "").citing(&error)),
             Heard::Failure => return Err(error),
         }
         let asked_for = error.retry_after().unwrap_or_default();
