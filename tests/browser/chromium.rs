@@ -1,9 +1,6 @@
 //! Headless Chromium, driven over WebDriver.
 
-use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{ChildStdin, Command, Stdio};
 
 use fantoccini::elements::Element;
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
@@ -13,11 +10,12 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use url::{ParseError, Url};
 
+use crate::keeper::{Leash, keep};
+
 /// Runs until its value is dropped or this process has ended.
 pub(crate) struct Chromium {
     driver: Client,
-    /// Never written to: its end is how the keeper learns of ours.
-    _leash: ChildStdin,
+    _leash: Leash,
 }
 
 /// How the person looks at a page.
@@ -68,18 +66,8 @@ impl Chromium {
     /// Starts it; fails where it is not installed.
     pub(crate) async fn start() -> Result<Self, String> {
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chromium-{}", std::process::id()));
-        let mut keeper = Command::new("sh")
-            .args(["-c", KEEPER, "keeper"])
-            .arg(&home)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .map_err(|error| format!("sh: {error}"))?;
-        let leash = keeper.stdin.take().expect("is piped");
-        let port = BufReader::new(keeper.stdout.take().expect("is piped"))
-            .lines()
+        let (leash, lines) = keep(KEEPER, &home, &[])?;
+        let port = lines
             .map_while(Result::ok)
             .find_map(|line| line.strip_prefix("ChromeDriver was started successfully on port ").map(str::to_owned))
             .ok_or("chromium and chromedriver are not both there")?;

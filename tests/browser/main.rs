@@ -7,6 +7,8 @@
 mod chromium;
 #[path = "../servers/harness.rs"]
 mod harness;
+#[path = "../servers/keeper.rs"]
+mod keeper;
 #[allow(dead_code)]
 #[path = "../servers/plain.rs"]
 mod plain;

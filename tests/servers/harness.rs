@@ -1,23 +1,20 @@
 //! Starts an authorization server by its `start` script, and stops it when the tests are over.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
+use std::io::Write;
 use std::path::Path;
-use std::process::{ChildStdin, Command, Stdio};
+
+use crate::keeper::{Leash, keep};
 
 /// A server that runs as long as this process does.
 pub(crate) struct Server {
     /// The `NAME=value` lines that it came with.
     values: BTreeMap<String, String>,
-    /// Never written to: its end is how the keeper learns of ours.
-    _leash: ChildStdin,
+    _leash: Leash,
 }
 
-/// Starts the server, waits for the end of this process and stops the server.
-///
-/// A server lives in a static, which nobody drops, and tests may end by a signal; but however a process ends, the
-/// system closes its pipes. The keeper starts the server itself, so that none is left if we end during the start.
+/// Starts the server, waits for the end of this process and stops the server. It starts the server itself, so that none is
+/// left if we end during the start.
 const KEEPER: &str = r#"
 timeout 300 "$1/start" </dev/null 2>&1 && cat >/dev/null
 "$1/stop"
@@ -29,21 +26,11 @@ impl Server {
     pub(crate) fn start(name: &str) -> Result<Self, String> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers").join(name);
         let run_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
-        let mut keeper = Command::new("sh")
-            .args(["-c", KEEPER, "keeper"])
-            .arg(folder)
-            .envs([("PORT", "0"), ("HTTPS_PORT", "0")])
-            .env("RUN_DIR", run_dir)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            // A Ctrl-C at the terminal is for us; the keeper still has work to do.
-            .process_group(0)
-            .spawn()
-            .map_err(|error| format!("sh: {error}"))?;
-        let leash = keeper.stdin.take().expect("is piped");
+        let run_dir = run_dir.to_string_lossy();
+        let environment = [("PORT", "0"), ("HTTPS_PORT", "0"), ("RUN_DIR", &*run_dir)];
+        let (leash, lines) = keep(KEEPER, &folder, &environment)?;
         let mut said = Vec::new();
-        for line in BufReader::new(keeper.stdout.take().expect("is piped")).lines() {
+        for line in lines {
             let line = line.map_err(|error| error.to_string())?;
             if line == "READY" {
                 let values = said.iter().filter_map(|line: &String| line.split_once('='));

@@ -11,6 +11,7 @@ mod glewlwyd;
 mod harness;
 #[cfg(feature = "https")]
 mod https;
+mod keeper;
 mod oidc_provider;
 mod password;
 mod person;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use tower::Layer;
 use tower::buffer::Buffer;
-use tower::{Layer, Service, ServiceExt};
 
-use crate::conversations::{HERD, herd, herd_is_served, outlives_failures};
-use crate::support::{API, ELSEWHERE, LIFETIME, World, get, layer, request, soon};
+use crate::conversations::{HERD, herd, herd_is_served, outlives_failures, renews_late};
+use crate::support::{API, ELSEWHERE, World, get, layer};
 
 #[tokio::test(start_paused = true)]
 async fn a_herd_over_us() {
@@ -41,12 +41,7 @@ async fn a_failure_under_us() {
 #[tokio::test(start_paused = true)]
 async fn stale_readiness_under_us() {
     let world = World::default();
-    let mut stack = layer().layer(Buffer::new(world.clone(), 1));
-    soon(stack.ready()).await.unwrap();
-    tokio::time::advance(LIFETIME).await;
-    soon(stack.call(request(API))).await.unwrap();
-    assert_eq!(world.authorizations(API), [Some("Bearer t2".to_owned())]);
-    assert_eq!(world.token_calls(), 2);
+    renews_late(&world, layer().layer(Buffer::new(world.clone(), 1))).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceExt};
 
-use crate::conversations::{HERD, herd, herd_is_served, outlives_failures};
+use crate::conversations::{HERD, herd, herd_is_served, outlives_failures, renews_late};
 use crate::support::{API, LIFETIME, World, layer, request, soon};
 
 #[tokio::test(start_paused = true)]
@@ -39,12 +39,7 @@ async fn a_failure_under_us() {
 #[tokio::test(start_paused = true)]
 async fn stale_readiness_under_us() {
     let world = World::default();
-    let mut stack = layer().layer(ConcurrencyLimit::new(world.clone(), 1));
-    soon(stack.ready()).await.unwrap();
-    tokio::time::advance(LIFETIME).await;
-    soon(stack.call(request(API))).await.unwrap();
-    assert_eq!(world.authorizations(API), [Some("Bearer t2".to_owned())]);
-    assert_eq!(world.token_calls(), 2);
+    renews_late(&world, layer().layer(ConcurrencyLimit::new(world.clone(), 1))).await;
 }
 
 /// A request that is refused late gives its permit back too.

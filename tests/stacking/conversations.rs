@@ -1,10 +1,10 @@
 //! The conversations that every stack has to get through.
 
 use tokio::task::JoinSet;
-use tower::BoxError;
+use tower::{BoxError, ServiceExt};
 use tower_oauth2::ErrorKind;
 
-use crate::support::{API, BACKOFF, Failure, LIFETIME, Response, Stack, World, get, ours, soon};
+use crate::support::{API, BACKOFF, Failure, LIFETIME, Response, Stack, World, get, ours, request, soon};
 
 pub(crate) const HERD: usize = 100;
 
@@ -25,6 +25,15 @@ pub(crate) async fn herd_is_served(world: &World, stack: impl Stack) {
     }
     assert_eq!(world.token_calls(), 1);
     assert_eq!(world.authorizations(API), vec![Some("Bearer t1".to_owned()); HERD]);
+}
+
+/// Readiness outlives its token: the late request holds nothing that the token call needs, and is sent with a new token.
+pub(crate) async fn renews_late(world: &World, mut stack: impl Stack<Error = BoxError>) {
+    soon(stack.ready()).await.unwrap();
+    tokio::time::advance(LIFETIME).await;
+    soon(stack.call(request(API))).await.unwrap();
+    assert_eq!(world.authorizations(API), [Some("Bearer t2".to_owned())]);
+    assert_eq!(world.token_calls(), 2);
 }
 
 /// Failed token calls, answered and not: each is told, the stack stays alive, and after the back-off it serves again.
