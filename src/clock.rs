@@ -23,7 +23,17 @@ pub(crate) struct Now {
 
 /// Looks at both clocks.
 pub(crate) fn now() -> Now {
-    Now { mono: Instant::now(), wall: SystemTime::now() }
+    Now { mono: Instant::now(), wall: wall() }
+}
+
+#[cfg(not(feature = "test-util"))]
+fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
+#[cfg(feature = "test-util")]
+fn wall() -> SystemTime {
+    crate::test_util::Clock::shift(SystemTime::now())
 }
 
 impl Now {
@@ -73,6 +83,16 @@ impl Deadline {
             mono: self.mono.checked_sub(by).unwrap_or(self.mono),
             wall: self.wall.checked_sub(by).unwrap_or(self.wall),
         }
+    }
+
+    /// Whichever of the two comes later, on each clock.
+    pub(crate) fn or_later(self, other: Self) -> Self {
+        Self { mono: self.mono.max(other.mono), wall: self.wall.max(other.wall) }
+    }
+
+    /// Whichever of the two comes earlier, on each clock.
+    pub(crate) fn or_earlier(self, other: Self) -> Self {
+        Self { mono: self.mono.min(other.mono), wall: self.wall.min(other.wall) }
     }
 
     pub(crate) fn wall(self) -> SystemTime {

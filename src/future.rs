@@ -6,14 +6,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::attach;
-use crate::cell::{Cell, Current, Wait};
+use crate::cell::{Acquired, Cell, Current, Wait};
 use crate::challenge::asks_for_others_only;
 use crate::error::{BoxError, Error};
+
+/// Marks the response to a request whose token was refused, where another token may be had.
+#[derive(Clone, Copy)]
+pub(crate) struct Refused;
 
 pin_project! {
     /// The response of an [`OAuth2`](crate::OAuth2) service.
@@ -37,13 +41,21 @@ impl Sent {
         Self { cell: cell.clone(), generation: current.generation }
     }
 
+    /// Tells the cell how it went, and those outside of the layer whether another token may do better.
+    fn heard<R>(&self, response: &mut Response<R>) {
+        if !self.is_refusal(response.status(), response.headers()) {
+            self.cell.accepted(self.generation);
+        } else if self.cell.refused(self.generation) {
+            response.extensions_mut().insert(Refused);
+        }
+    }
+
     /// Any 401 to a request that carried our token counts, unless it clearly asks for something else; and what stands for it
-    /// in gRPC, a trailers-only response with `UNAUTHENTICATED`.
-    fn heard<R>(&self, response: &Response<R>) {
-        let headers = response.headers();
-        let refused = (response.status() == StatusCode::UNAUTHORIZED && !asks_for_others_only(headers))
-            || headers.get("grpc-status").is_some_and(|status| status == "16");
-        self.cell.hear(self.generation, refused);
+    /// in gRPC, a trailers-only response with `UNAUTHENTICATED`; and what the user says.
+    fn is_refusal(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        (status == StatusCode::UNAUTHORIZED && !asks_for_others_only(headers))
+            || headers.get("grpc-status").is_some_and(|status| status == "16")
+            || self.cell.is_refusal(status, headers)
     }
 }
 
@@ -71,8 +83,9 @@ impl<F, S, B> ResponseFuture<F, S, B> {
         Self { state: State::Sending { response }, sent }
     }
 
-    pub(crate) fn failed(error: Error) -> Self {
-        Self { state: State::Failed { error: Some(error) }, sent: None }
+    /// The `request` was not sent.
+    pub(crate) fn failed(error: Error, request: &Request<B>) -> Self {
+        Self { state: State::Failed { error: Some(told(error, request)) }, sent: None }
     }
 
     /// Readies `service`, and sends.
@@ -101,9 +114,9 @@ where
         loop {
             let response = match state.as_mut().project() {
                 StateProj::Sending { response } => {
-                    let response = ready!(response.poll(cx)).map_err(Into::into)?;
+                    let mut response = ready!(response.poll(cx)).map_err(Into::into)?;
                     if let Some(sent) = sent.take() {
-                        sent.heard(&response);
+                        sent.heard(&mut response);
                     }
                     return Poll::Ready(Ok(response));
                 }
@@ -129,8 +142,24 @@ impl<S, B> Late<S, B> {
         S: Service<Request<B>>,
         S::Error: Into<BoxError>,
     {
-        if let Some((wait, cell)) = &mut self.wait {
-            let current = ready!(Pin::new(wait).poll(cx)).map_err(|failure| failure.error)?;
+        while let Some((wait, cell)) = &mut self.wait {
+            let current = match ready!(Pin::new(&mut *wait).poll(cx)) {
+                Ok(current) => current,
+                Err(failure) => match cell.after(failure) {
+                    Acquired::Usable(current) => current,
+                    Acquired::Failed(failure) => {
+                        let error = match &self.request {
+                            Some(request) => told(failure.error, request),
+                            None => failure.error,
+                        };
+                        return Poll::Ready(Err(error.into()));
+                    }
+                    Acquired::Wait(again) => {
+                        *wait = again;
+                        continue;
+                    }
+                },
+            };
             if let Some(request) = &mut self.request {
                 *sent = Some(Sent::with(request, &current, cell));
             }
@@ -140,6 +169,19 @@ impl<S, B> Late<S, B> {
         let service = &mut self.service;
         Poll::Ready(Ok(self.request.take().map(|request| service.call(request))))
     }
+}
+
+/// The error in the manner of the protocol that the request speaks.
+#[cfg(feature = "tonic")]
+fn told<B>(error: Error, request: &Request<B>) -> Error {
+    let content_type = request.headers().get(http::header::CONTENT_TYPE);
+    let is_grpc = content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    if is_grpc { error.for_grpc() } else { error }
+}
+
+#[cfg(not(feature = "tonic"))]
+fn told<B>(error: Error, _request: &Request<B>) -> Error {
+    error
 }
 
 impl<F, S, B> fmt::Debug for ResponseFuture<F, S, B> {

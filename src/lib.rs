@@ -13,12 +13,17 @@ pub mod grant;
 #[cfg(feature = "https")]
 pub mod https;
 pub mod into_url;
+pub mod retry;
 pub mod route;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 pub mod transport;
 
 /// Pages to read, whose examples are compiled and run.
 #[cfg(any(doc, doctest))]
 pub mod docs {
+    #[doc = include_str!("../docs/behaviour.md")]
+    pub mod behaviour {}
     #[doc = include_str!("../docs/from-aiohttp-oauth2-client.md")]
     pub mod from_aiohttp_oauth2_client {}
     #[doc = include_str!("../docs/grants.md")]

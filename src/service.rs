@@ -10,7 +10,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::attach::Attach;
-use crate::cell::{Acquired, Cell, Current, Failure, Tokens, Wait};
+use crate::cell::{Acquired, Age, Cell, Current, Failure, Tokens, Wait};
 use crate::clock;
 use crate::error::{BoxError, ErrorKind};
 use crate::future::{ResponseFuture, Sent};
@@ -35,12 +35,22 @@ enum Readiness {
     Idle,
     /// A token call is under way. The inner service was not asked yet, so nothing of it is held meanwhile.
     Waiting(Wait),
-    /// There was a fresh token. What is left is the inner service.
+    /// There was a token that serves. What is left is the inner service.
     Fresh,
     /// The token that was waited for was not fresh even on arrival. It serves this request, and nobody loops.
     Stale(Arc<Current>),
     /// There is no token. The inner service was not asked, and `call` tells.
     Failed(Failure),
+}
+
+impl From<Acquired> for Readiness {
+    fn from(acquired: Acquired) -> Self {
+        match acquired {
+            Acquired::Usable(_) => Self::Fresh,
+            Acquired::Failed(failure) => Self::Failed(failure),
+            Acquired::Wait(wait) => Self::Waiting(wait),
+        }
+    }
 }
 
 impl<S, G, T> OAuth2<S, G, T> {
@@ -72,11 +82,11 @@ where
                     let outcome = ready!(Pin::new(wait).poll(cx));
                     let now = clock::now();
                     self.readiness = match outcome {
-                        Ok(current) if current.is_fresh(|| now) => Readiness::Fresh,
+                        Ok(current) if current.is_usable(|| now) => Readiness::Fresh,
                         Ok(current) if current.has_grace(now) => Readiness::Stale(current),
-                        Err(failure) if !failure.is_old(now) => Readiness::Failed(failure),
                         // It came long ago: whoever polls us left off in between.
-                        Ok(_) | Err(_) => Readiness::Idle,
+                        Ok(_) => Readiness::Idle,
+                        Err(failure) => self.cell.after(failure).into(),
                     }
                 }
                 Readiness::Fresh | Readiness::Stale(_) => return self.inner.poll_ready(cx).map_err(Into::into),
@@ -90,28 +100,30 @@ where
         let inner_is_ready = match &readiness {
             // Even a request that needs no token: it is the token call that came back.
             Readiness::Failed(failure) if failure.error.kind() == ErrorKind::Recursion => {
-                return ResponseFuture::failed(failure.error.clone());
+                return ResponseFuture::failed(failure.error.clone(), &request);
             }
             readiness => !matches!(readiness, Readiness::Failed(_)),
         };
         match self.attach.wants(&request) {
             Err(error) => {
                 self.release();
-                return ResponseFuture::failed(error);
+                return ResponseFuture::failed(error, &request);
             }
             Ok(false) => return self.send(request, inner_is_ready, None),
             Ok(true) => {}
         }
         // The newest token: since `poll_ready` it may have been renewed, or have expired.
-        if let Some(sent) = self.cell.with_fresh(|current| Sent::with(&mut request, current, &self.cell)) {
+        if let Some(sent) = self.cell.with_usable(|current| Sent::with(&mut request, current, &self.cell)) {
             return self.send(request, inner_is_ready, Some(sent));
         }
         match readiness {
-            Readiness::Stale(current) if current.has_grace(clock::now()) && self.cell.is_newest(&current) => {
+            Readiness::Stale(current) if current.has_grace(clock::now()) && self.cell.is_newest(current.generation) => {
                 let sent = Sent::with(&mut request, &current, &self.cell);
                 self.send(request, true, Some(sent))
             }
-            Readiness::Failed(failure) if !failure.is_old(clock::now()) => ResponseFuture::failed(failure.error),
+            Readiness::Failed(failure) if !failure.is_old(clock::now()) => {
+                ResponseFuture::failed(failure.error, &request)
+            }
             _ => self.send_late(request),
         }
     }
@@ -125,14 +137,13 @@ impl<S, G, T> OAuth2<S, G, T> {
         if !self.cell.is_connected() {
             self.cell.connect(self.route.transport(&self.inner));
         }
-        if self.cell.with_fresh(|_| ()).is_some() {
-            return Readiness::Fresh;
+        let transport = || Some(self.route.transport(&self.inner));
+        match self.cell.age() {
+            Age::Fresh => {}
+            Age::Due => self.cell.renew_ahead(transport),
+            Age::Stale => return self.cell.acquire(transport).into(),
         }
-        match self.cell.acquire(|| Some(self.route.transport(&self.inner))) {
-            Acquired::Fresh(_) => Readiness::Fresh,
-            Acquired::Failed(failure) => Readiness::Failed(failure),
-            Acquired::Wait(wait) => Readiness::Waiting(wait),
-        }
+        Readiness::Fresh
     }
 
     /// Lets a readied inner service go, with the permit or the place in a queue that it holds: others may need it, the
@@ -170,11 +181,11 @@ impl<S, G, T> OAuth2<S, G, T> {
     {
         self.release();
         match self.cell.acquire(|| Some(self.route.transport(&self.inner))) {
-            Acquired::Fresh(current) => {
+            Acquired::Usable(current) => {
                 let sent = Sent::with(&mut request, &current, &self.cell);
                 ResponseFuture::late(self.inner.clone(), request, Some(sent))
             }
-            Acquired::Failed(failure) => ResponseFuture::failed(failure.error),
+            Acquired::Failed(failure) => ResponseFuture::failed(failure.error, &request),
             Acquired::Wait(wait) => ResponseFuture::waiting(self.inner.clone(), request, wait, self.cell.clone()),
         }
     }

@@ -1,14 +1,16 @@
 //! Around the grant while it is polled: its panics become errors, and a call back into its own cell is noticed.
 
 use std::cell::RefCell;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use crate::error::{Error, ErrorKind};
+use crate::grant::AnyGrant;
 use crate::sync::thread_local;
 use crate::token::Token;
+use crate::transport::Transport;
 
 thread_local! {
     /// The cells whose grants are being polled on this thread, outermost first.
@@ -21,16 +23,37 @@ pub(super) fn is_aboard(cell: usize) -> bool {
 }
 
 /// Runs the grant of this cell.
-pub(super) async fn board(cell: usize, grant: impl Future<Output = Result<Token, Error>>) -> Result<Token, Error> {
-    let mut grant = pin!(grant);
+pub(super) async fn board(
+    cell: usize,
+    grant: Arc<dyn AnyGrant>,
+    previous: Option<Token>,
+    http: Transport,
+) -> Result<Token, Error> {
+    let begun = caught(|| {
+        let _aboard = Aboard::enter(cell);
+        grant.obtain_boxed(previous, http)
+    });
+    let mut obtaining = Some(begun?);
     poll_fn(|cx| {
         let _aboard = Aboard::enter(cell);
-        // What a panic leaves half done is not looked at again: the future is dropped.
-        catch_unwind(AssertUnwindSafe(|| grant.as_mut().poll(cx)))
-            // The payload is dropped: it may hold a secret.
-            .unwrap_or_else(|_| Poll::Ready(Err(Error::new(ErrorKind::Panicked, ""))))
+        let polled = caught(|| match &mut obtaining {
+            Some(obtaining) => obtaining.as_mut().poll(cx),
+            None => Poll::Pending,
+        });
+        let outcome = polled.unwrap_or_else(|panicked| Poll::Ready(Err(panicked)));
+        if outcome.is_ready() {
+            // What it leaves behind may panic too, and its work is done.
+            let _ = caught(|| obtaining = None);
+        }
+        outcome
     })
     .await
+}
+
+/// Runs what is the user's. What a panic leaves half done is not looked at again: it is dropped.
+fn caught<T>(run: impl FnOnce() -> T) -> Result<T, Error> {
+    // The payload is dropped: it may hold a secret.
+    catch_unwind(AssertUnwindSafe(run)).map_err(|_| Error::new(ErrorKind::Panicked, ""))
 }
 
 struct Aboard;

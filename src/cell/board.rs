@@ -1,5 +1,6 @@
 //! Where those who wait for a flight leave their wakers, and find the outcome.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 
@@ -64,6 +65,10 @@ impl<T: Clone> Board<T> {
         lock(&self.notes).driven = driven;
     }
 
+    pub(super) fn is_driven(&self) -> bool {
+        lock(&self.notes).driven
+    }
+
     /// Shows the outcome, and wakes all.
     pub(super) fn finish(&self, outcome: T) {
         let waiting = {
@@ -72,7 +77,7 @@ impl<T: Clone> Board<T> {
             std::mem::take(&mut notes.waiting)
         };
         for (_, waker) in waiting {
-            waker.wake();
+            wake(waker);
         }
     }
 
@@ -80,7 +85,7 @@ impl<T: Clone> Board<T> {
         // Copied, not taken: their places stay theirs until they leave.
         let waiting: Vec<Waker> = lock(&self.notes).waiting.iter().map(|(_, waker)| waker.clone()).collect();
         for waker in waiting {
-            waker.wake();
+            wake(waker);
         }
     }
 
@@ -93,6 +98,11 @@ impl<T: Clone> Board<T> {
     pub(super) fn was_woken(&self) -> bool {
         self.woken.load(Ordering::SeqCst)
     }
+}
+
+/// A waker that panics is no reason for the others to sleep on.
+fn wake(waker: Waker) {
+    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }
 
 /// The work was woken, and no task drives it: any of those who wait can.

@@ -20,6 +20,15 @@ pub(crate) struct Flight<T> {
     work: Mutex<Option<Work<T>>>,
 }
 
+/// How long one drives.
+#[derive(Clone, Copy)]
+enum Patience {
+    /// One who waits for the outcome.
+    Endless,
+    /// One who does not.
+    OnePoll,
+}
+
 impl<T: Clone + Send + 'static> Flight<T> {
     pub(crate) fn new(work: impl Future<Output = T> + Send + 'static) -> Arc<Self> {
         Arc::new(Self { board: Arc::new(Board::new()), work: Mutex::new(Some(Box::pin(work))) })
@@ -41,8 +50,15 @@ impl<T: Clone + Send + 'static> Flight<T> {
         Waiter { flight: self.clone(), place: None }
     }
 
-    /// Polls the work on behalf of everybody, until it is done or really waits for something.
-    fn drive(&self) {
+    /// Polls the work once, if no task does it: for one who passes by and does not wait.
+    pub(crate) fn help(&self) {
+        if !self.board.is_driven() {
+            self.drive(Patience::OnePoll);
+        }
+    }
+
+    /// Polls the work on behalf of everybody, until it is done or really waits for something, or `patience` ends.
+    fn drive(&self, patience: Patience) {
         let waker = Waker::from(self.board.clone());
         let mut cx = Context::from_waker(&waker);
         loop {
@@ -55,9 +71,13 @@ impl<T: Clone + Send + 'static> Flight<T> {
                 return self.board.finish(outcome);
             }
             drop(work);
-            // A wake-up during the poll may have reached only those who then found the work locked: do their poll.
             if !self.board.was_woken() {
                 return;
+            }
+            // That wake-up may have reached only those who then found the work locked: do their poll, or let them.
+            match patience {
+                Patience::Endless => {}
+                Patience::OnePoll => return self.board.wake_all(),
             }
         }
     }
@@ -102,6 +122,13 @@ pub(crate) struct Waiter<T: Clone + Send + 'static> {
     place: Option<usize>,
 }
 
+impl<T: Clone + Send + 'static> Waiter<T> {
+    /// For one who would rather not wait: see [`Flight::help`].
+    pub(crate) fn help(&self) {
+        self.flight.help();
+    }
+}
+
 impl<T: Clone + Send + 'static> Future for Waiter<T> {
     type Output = T;
 
@@ -110,7 +137,7 @@ impl<T: Clone + Send + 'static> Future for Waiter<T> {
         match flight.board.look(place, cx) {
             Look::Landed(outcome) => return Poll::Ready(outcome),
             Look::Driven => return Poll::Pending,
-            Look::Idle => flight.drive(),
+            Look::Idle => flight.drive(Patience::Endless),
         }
         match flight.board.look(place, cx) {
             Look::Landed(outcome) => Poll::Ready(outcome),

@@ -3,7 +3,8 @@
 //! The first refused token is renewed at once. When its successor is refused too, and no request was accepted in between,
 //! the fault is not the token's: then each new one costs a token call that helps nobody, and for those the back-off counts.
 
-use super::freshness::{self, Policy};
+use super::freshness;
+use super::state::Dice;
 use crate::clock::{Deadline, Now};
 
 #[derive(Debug, Default)]
@@ -19,9 +20,9 @@ impl Refusals {
     }
 
     /// A refused token is renewed.
-    pub(super) fn renewed(&mut self, now: Now, policy: &Policy, jitter: f64) {
+    pub(super) fn renewed(&mut self, now: Now, dice: &Dice<'_>) {
         self.in_a_row = self.in_a_row.saturating_add(1);
-        self.renew = Some(Deadline::after(now, freshness::backoff(policy, self.in_a_row, jitter, None)));
+        self.renew = Some(Deadline::after(now, freshness::backoff(dice.policy, self.in_a_row, dice.jitter, None)));
     }
 
     /// Whether an accepted request would end something.

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use super::freshness::{self, Policy};
-use super::outcome::{Current, Failure};
+use super::outcome::{Age, Current, Failure};
 use super::refusals::Refusals;
-use crate::clock::Now;
+use crate::clock::{Deadline, Now};
 use crate::error::Error;
 use crate::token::Token;
+use crate::transport::Reason;
 
 /// What a caller finds.
 #[derive(Debug)]
 pub(crate) enum Found<F> {
-    /// A token to send.
-    Fresh(Arc<Current>),
+    /// A token to send, fresh or due.
+    Usable(Arc<Current>),
     /// None, but a flight that will bring one.
     Flying(F),
     /// None, and it is too early for another try.
@@ -22,10 +23,29 @@ pub(crate) enum Found<F> {
     Nothing,
 }
 
+/// What is to be done about a token that still serves.
+#[derive(Debug)]
+pub(crate) enum Ahead<F> {
+    /// Nothing yet.
+    Wait,
+    /// A flight is bringing the next one.
+    Flying(F),
+    /// The caller is to start a flight.
+    Start,
+}
+
 /// What a flight starts from.
 pub(crate) struct Departure {
     pub(crate) previous: Option<Token>,
-    pub(crate) epoch: u64,
+    pub(crate) reason: Reason,
+    epoch: u64,
+}
+
+/// What chance decides about an outcome, and by which numbers.
+pub(crate) struct Dice<'a> {
+    pub(crate) policy: &'a Policy,
+    /// In `0.0..1.0`.
+    pub(crate) jitter: f64,
 }
 
 /// `F` is the handle of a flight; the state only keeps it.
@@ -60,15 +80,26 @@ impl<F: Clone> State<F> {
         }
     }
 
-    /// Empty, Fresh, Expired or Failed, as a caller sees it.
+    /// Empty, Fresh or Due, Expired or Failed, as a caller sees it.
     pub(crate) fn look(&self, now: Now) -> Found<F> {
-        if let Some(current) = self.usable().filter(|current| current.is_fresh(|| now)) {
-            return Found::Fresh(current.clone());
+        if let Some(current) = self.usable().filter(|current| current.is_usable(|| now)) {
+            return Found::Usable(current.clone());
         }
         match (&self.flight, &self.failure) {
             (Some(flight), _) => Found::Flying(flight.clone()),
             (None, Some(failure)) if !failure.may_retry(now) => Found::Failed(failure.clone()),
             (None, _) => Found::Nothing,
+        }
+    }
+
+    /// Whether to renew a token that still serves.
+    pub(crate) fn ahead(&self, now: Now) -> Ahead<F> {
+        match (self.usable().map(|current| current.age(|| now)), &self.flight) {
+            (Some(Age::Due), Some(flight)) => Ahead::Flying(flight.clone()),
+            (Some(Age::Due), None) if self.failure.as_ref().is_none_or(|failure| failure.may_retry(now)) => {
+                Ahead::Start
+            }
+            _ => Ahead::Wait,
         }
     }
 
@@ -82,8 +113,8 @@ impl<F: Clone> State<F> {
     }
 
     /// What the next flight starts from.
-    pub(crate) fn departure(&self) -> Departure {
-        Departure { previous: self.held.as_ref().map(|current| current.token.clone()), epoch: self.epoch }
+    pub(crate) fn departure(&self, reason: Reason) -> Departure {
+        Departure { previous: self.held.as_ref().map(|current| current.token.clone()), reason, epoch: self.epoch }
     }
 
     /// A flight has begun. There is none already.
@@ -92,43 +123,53 @@ impl<F: Clone> State<F> {
         self.flight = Some(flight);
     }
 
-    /// The flight of `epoch` has ended: what those who waited for it get.
+    /// The flight that left with `departure` has ended: what those who waited for it get.
     pub(crate) fn land(
         &mut self,
-        epoch: u64,
+        departure: &Departure,
         outcome: Result<Token, Error>,
         now: Now,
-        policy: &Policy,
-        jitter: f64,
+        dice: &Dice<'_>,
     ) -> Result<Arc<Current>, Failure> {
-        if epoch != self.epoch {
+        if departure.epoch != self.epoch {
             // The user has set a token since, or forgotten this one. What was set is newer than what has landed.
             return match self.usable() {
                 Some(current) => Ok(current.clone()),
                 // Of no generation: what is said about it has no effect.
-                None => outcome.map(|token| Arc::new(Current::new(token, 0, now, policy))).map_err(Failure::passing),
+                None => {
+                    let current = outcome.map(|token| Current::new(token, 0, now, dice.policy, dice.jitter));
+                    current.map(Arc::new).map_err(Failure::passing)
+                }
             };
         }
         self.flight = None;
         match outcome {
-            Ok(token) => Ok(self.adopt(token, now, policy)),
-            Err(error) => {
-                if error.spent_refresh_token() {
-                    self.drop_refresh_token(now, policy);
-                }
-                self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
-                let wait = freshness::backoff(policy, self.failures_in_a_row, jitter, error.retry_after());
-                let failure = Failure::remembered(error, wait, now);
-                self.failure = Some(failure.clone());
-                Err(failure)
-            }
+            Ok(token) => Ok(self.adopt(token, now, dice)),
+            Err(error) => Err(self.fail(departure.reason, error, now, dice)),
         }
     }
 
+    fn fail(&mut self, reason: Reason, error: Error, now: Now, dice: &Dice<'_>) -> Failure {
+        if error.spent_refresh_token() {
+            self.drop_refresh_token();
+        }
+        if reason == Reason::Ahead && error.waits_for_the_user() {
+            // Nobody was asked, for the token still serves. When it no longer does, a flight may ask them.
+            self.hold_out(None, now);
+            return Failure::void(error, now);
+        }
+        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+        let wait = freshness::backoff(dice.policy, self.failures_in_a_row, dice.jitter, error.retry_after());
+        let failure = Failure::remembered(error, wait, now);
+        self.hold_out(failure.retry, now);
+        self.failure = Some(failure.clone());
+        failure
+    }
+
     /// The user brings a token.
-    pub(crate) fn set(&mut self, token: Token, now: Now, policy: &Policy) {
+    pub(crate) fn set(&mut self, token: Token, now: Now, dice: &Dice<'_>) {
         self.intervene();
-        self.adopt(token, now, policy);
+        self.adopt(token, now, dice);
     }
 
     /// The user wants nothing of it kept.
@@ -144,10 +185,10 @@ impl<F: Clone> State<F> {
     }
 
     /// A server has refused the token of `generation` (401): it is not used again, if a new one may be had by now.
-    pub(crate) fn refuse(&mut self, generation: u64, now: Now, policy: &Policy, jitter: f64) {
+    pub(crate) fn refuse(&mut self, generation: u64, now: Now, dice: &Dice<'_>) {
         if generation == self.generation && !self.rejected && self.refusals.may_renew(now) {
             self.rejected = true;
-            self.refusals.renewed(now, policy, jitter);
+            self.refusals.renewed(now, dice);
         }
     }
 
@@ -170,9 +211,13 @@ impl<F: Clone> State<F> {
         self.flight = None;
     }
 
-    fn adopt(&mut self, token: Token, now: Now, policy: &Policy) -> Arc<Current> {
+    fn adopt(&mut self, token: Token, now: Now, dice: &Dice<'_>) -> Arc<Current> {
         self.generation += 1;
-        let current = Arc::new(Current::new(token, self.generation, now, policy));
+        let current = Current::new(token, self.generation, now, dice.policy, dice.jitter);
+        let current = Arc::new(match &self.held {
+            Some(older) => current.following(older, now),
+            None => current,
+        });
         self.rejected = false;
         self.succeeded();
         self.held = Some(current.clone());
@@ -185,11 +230,20 @@ impl<F: Clone> State<F> {
     }
 
     /// The server does not know it any more; the access token lives on.
-    fn drop_refresh_token(&mut self, now: Now, policy: &Policy) {
-        if let Some(current) = self.held.take() {
+    fn drop_refresh_token(&mut self) {
+        self.change_held(|current| {
             let token = current.token.clone().without_refresh_token();
-            self.held = Some(Arc::new(Current::new(token, current.generation, now, policy)));
-        }
+            current.with_token(token)
+        });
+    }
+
+    /// There is no newer token: the one that is there has to do.
+    fn hold_out(&mut self, retry: Option<Deadline>, now: Now) {
+        self.change_held(|current| current.holding_out(retry, now));
+    }
+
+    fn change_held(&mut self, change: impl FnOnce(Current) -> Current) {
+        self.held = self.held.take().map(|current| Arc::new(change(Arc::unwrap_or_clone(current))));
     }
 }
 
@@ -207,14 +261,25 @@ mod tests {
         Token::bearer(text).unwrap().with_refresh_token("r")
     }
 
+    fn dice(policy: &Policy) -> Dice<'_> {
+        Dice { policy, jitter: 0.5 }
+    }
+
     fn landed(state: &mut Numbered, outcome: Result<Token, Error>) -> Result<Arc<Current>, Failure> {
-        let epoch = state.departure().epoch;
-        state.land(epoch, outcome, clock::now(), &Policy::default(), 0.5)
+        land(state, &state.departure(Reason::Needed), outcome)
+    }
+
+    fn land(
+        state: &mut Numbered,
+        departure: &Departure,
+        outcome: Result<Token, Error>,
+    ) -> Result<Arc<Current>, Failure> {
+        state.land(departure, outcome, clock::now(), &dice(&Policy::default()))
     }
 
     fn sees(state: &Numbered) -> String {
         match state.look(clock::now()) {
-            Found::Fresh(current) => current.token.access_token().to_owned(),
+            Found::Usable(current) => current.token.access_token().to_owned(),
             Found::Flying(flight) => format!("flight {flight}"),
             Found::Failed(failure) => format!("{:?}", failure.error.kind()),
             Found::Nothing => "nothing".into(),
@@ -229,9 +294,9 @@ mod tests {
         assert_eq!(sees(&state), "flight 1");
         landed(&mut state, Ok(token("a"))).unwrap();
         assert_eq!(sees(&state), "a");
-        state.set(token("b").with_expires_in(Duration::ZERO), clock::now(), &Policy::default());
+        state.set(token("b").with_expires_in(Duration::ZERO), clock::now(), &dice(&Policy::default()));
         assert_eq!(sees(&state), "nothing");
-        assert_eq!(state.departure().previous.unwrap().refresh_token(), Some("r"));
+        assert_eq!(state.departure(Reason::Needed).previous.unwrap().refresh_token(), Some("r"));
     }
 
     #[test]
@@ -253,25 +318,25 @@ mod tests {
         landed(&mut state, Ok(token("a"))).unwrap();
         let old = state.generation;
         landed(&mut state, Ok(token("b"))).unwrap();
-        state.refuse(old, clock::now(), &Policy::default(), 0.5);
+        state.refuse(old, clock::now(), &dice(&Policy::default()));
         assert_eq!(sees(&state), "b");
     }
 
     #[test]
     fn a_flight_changes_nothing_after_an_intervention() {
         let mut state = Numbered::new();
-        let epoch = state.departure().epoch;
+        let departure = state.departure(Reason::Needed);
         state.depart(1);
-        state.set(token("set"), clock::now(), &Policy::default());
-        let got = state.land(epoch, Ok(token("late")), clock::now(), &Policy::default(), 0.5).unwrap();
+        state.set(token("set"), clock::now(), &dice(&Policy::default()));
+        let got = land(&mut state, &departure, Ok(token("late"))).unwrap();
         assert_eq!(got.token.access_token(), "set");
         assert_eq!(sees(&state), "set");
 
-        let epoch = state.departure().epoch;
+        let departure = state.departure(Reason::Needed);
         state.depart(2);
         state.forget();
         state.depart(3);
-        state.land(epoch, Ok(token("late")), clock::now(), &Policy::default(), 0.5).unwrap();
+        land(&mut state, &departure, Ok(token("late"))).unwrap();
         assert_eq!(sees(&state), "flight 3");
     }
 
@@ -281,6 +346,6 @@ mod tests {
         landed(&mut state, Ok(token("a"))).unwrap();
         landed(&mut state, Err(Error::new(ErrorKind::Overloaded, "").with_spent_refresh_token())).unwrap_err();
         assert_eq!(sees(&state), "a");
-        assert_eq!(state.departure().previous.unwrap().refresh_token(), None);
+        assert_eq!(state.departure(Reason::Needed).previous.unwrap().refresh_token(), None);
     }
 }

@@ -48,7 +48,8 @@ impl Tokens {
         Self { cell, attach }
     }
 
-    /// The token: at once if it is fresh, else from the token call that is under way or is begun now.
+    /// The token: at once if it serves, else from the token call that is under way or is begun now. One that is due is
+    /// renewed meanwhile, as by a request.
     ///
     /// # Errors
     ///
@@ -59,7 +60,17 @@ impl Tokens {
     ///
     /// The call goes on without the caller, and its token is kept for the next.
     pub async fn get(&self) -> Result<Token, Error> {
-        self.arrived(self.cell.acquire(|| None)).await
+        let mut acquired = self.cell.acquire(|| None);
+        loop {
+            acquired = match acquired {
+                Acquired::Usable(current) => return Ok(current.token.clone()),
+                Acquired::Failed(failure) => return Err(failure.error),
+                Acquired::Wait(wait) => match wait.await {
+                    Ok(current) => return Ok(current.token.clone()),
+                    Err(failure) => self.cell.after(failure),
+                },
+            };
+        }
     }
 
     /// The newest token, without waiting, even if it has expired. `None` when there is none yet, or it was invalidated or
@@ -79,9 +90,9 @@ impl Tokens {
     ///
     /// As [`Tokens::get`].
     pub async fn refresh(&self) -> Result<Token, Error> {
-        match self.arrived(self.cell.renew()).await {
+        match self.renewed().await {
             // That was a call which a request began, and it might not ask.
-            Err(error) if error.kind() == ErrorKind::LoginNeeded => self.arrived(self.cell.renew()).await,
+            Err(error) if error.kind() == ErrorKind::LoginNeeded => self.renewed().await,
             outcome => outcome,
         }
     }
@@ -108,7 +119,7 @@ impl Tokens {
     ///
     /// Do not hold what [`borrow`](watch::Receiver::borrow) gives while calling a method of this handle.
     pub fn changes(&self) -> watch::Receiver<Option<Token>> {
-        self.cell.changes()
+        self.cell.watch()
     }
 
     /// Puts the token into a request that is sent without the layer, by the layer's rules: not over cleartext, not to a
@@ -130,15 +141,13 @@ impl Tokens {
         Ok(())
     }
 
-    async fn arrived(&self, acquired: Acquired) -> Result<Token, Error> {
-        match acquired {
-            Acquired::Fresh(current) => Ok(current.token.clone()),
-            Acquired::Failed(failure) => Err(failure.error),
-            Acquired::Wait(wait) => match wait.await {
-                Ok(current) => Ok(current.token.clone()),
-                Err(failure) => Err(failure.error),
-            },
-        }
+    async fn renewed(&self) -> Result<Token, Error> {
+        let outcome = match self.cell.renew() {
+            Acquired::Usable(current) => Ok(current),
+            Acquired::Failed(failure) => Err(failure),
+            Acquired::Wait(wait) => wait.await,
+        };
+        outcome.map(|current| current.token.clone()).map_err(|failure| failure.error)
     }
 }
 

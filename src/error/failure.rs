@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 
@@ -39,6 +39,7 @@ struct Inner {
     status: Option<StatusCode>,
     oauth: Option<OAuthError>,
     retry_after: Option<Duration>,
+    retry_at: Option<SystemTime>,
     spent_refresh_token: bool,
     asked_in_vain: bool,
     source: Option<BoxError>,
@@ -65,6 +66,12 @@ impl Error {
     /// The HTTP status of the token endpoint's answer, where there was one.
     pub fn status(&self) -> Option<StatusCode> {
         self.0.status
+    }
+
+    /// When the layer will try again, for a failure that it remembers: until then every request gets this error at once,
+    /// without a token call. `None` when no back-off applies: the failure is this request's own, or a person has to act.
+    pub fn retry_at(&self) -> Option<SystemTime> {
+        self.0.retry_at
     }
 
     /// What the authorization server said: `error`, `error_description` and `error_uri` ([RFC 6749 §5.2]).
@@ -102,6 +109,7 @@ impl Error {
             status: None,
             oauth: None,
             retry_after: None,
+            retry_at: None,
             spent_refresh_token: false,
             asked_in_vain: false,
             source: None,
@@ -140,6 +148,10 @@ impl Error {
         self.change(|inner| inner.retry_after = wait)
     }
 
+    pub(crate) fn with_retry_at(self, at: SystemTime) -> Self {
+        self.change(|inner| inner.retry_at = Some(at))
+    }
+
     /// Says that the refresh token which was sent is dead, whatever else went wrong afterwards.
     pub(crate) fn with_spent_refresh_token(self) -> Self {
         self.change(|inner| inner.spent_refresh_token = true)
@@ -165,6 +177,18 @@ impl Error {
             || matches!(self.0.kind, ErrorKind::LoginNeeded | ErrorKind::Denied | ErrorKind::LoginExpired)
     }
 
+    /// As a tonic client understands it: it looks for a `Status` among the causes, and takes what it does not find for
+    /// `UNKNOWN`. What was the cause comes after it.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn for_grpc(self) -> Self {
+        let code = if self.is_transient() { tonic::Code::Unavailable } else { tonic::Code::Unauthenticated };
+        let mut status = tonic::Status::new(code, self.to_string());
+        if self.0.source.is_some() {
+            status.set_source(Arc::new(self.clone()));
+        }
+        self.because(status)
+    }
+
     /// What was said about the failure, without the kind.
     pub(crate) fn context(&self) -> &str {
         &self.0.context
@@ -181,6 +205,7 @@ impl Error {
                     status: self.0.status,
                     oauth: self.0.oauth.clone(),
                     retry_after: self.0.retry_after,
+                    retry_at: self.0.retry_at,
                     spent_refresh_token: self.0.spent_refresh_token,
                     asked_in_vain: self.0.asked_in_vain,
                     source: self.0.source.is_some().then(|| Box::new(self.clone()) as BoxError),
@@ -216,6 +241,7 @@ impl fmt::Debug for Error {
             .field("status", &self.0.status)
             .field("oauth", &self.0.oauth)
             .field("retry_after", &self.0.retry_after)
+            .field("retry_at", &self.0.retry_at)
             .field("source", &self.0.source)
             .finish()
     }

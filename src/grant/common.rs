@@ -92,7 +92,7 @@ impl Common {
     }
 
     /// Renews, or else asks a person, if they may be asked: `login`. They may for the first token, and when the user said so,
-    /// now or when the grant was built (RFC 8628 §3.1).
+    /// now or when the grant was built (RFC 8628 §3.1); but not while there is a token that serves.
     pub(super) async fn renew_or_log_in<Fut>(
         &self,
         previous: Option<Token>,
@@ -103,7 +103,7 @@ impl Common {
     where
         Fut: Future<Output = Result<Token, Error>>,
     {
-        let may_ask = relogin || http.is_asked_for();
+        let may_ask = (relogin && !http.is_ahead()) || http.is_asked_for();
         match self.renew(previous.as_ref(), http).await? {
             Renewal::Token(token) => Ok(token),
             Renewal::First => login().await,

@@ -25,7 +25,18 @@ use crate::error::{BoxError, Error, ErrorKind};
 pub struct Transport {
     exchange: Arc<dyn Exchange>,
     limits: Limits,
-    asked_for: bool,
+    reason: Reason,
+}
+
+/// Why a token is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// There is none that serves.
+    Needed,
+    /// The one that is there still serves, but not for long.
+    Ahead,
+    /// The user asked for it.
+    Asked,
 }
 
 /// The bounds of one token call.
@@ -104,18 +115,24 @@ impl Transport {
         R::Data: Send,
         R::Error: Into<BoxError>,
     {
-        Self { exchange: Arc::new(Through::new(service, body)), limits: Limits::default(), asked_for: false }
+        Self { exchange: Arc::new(Through::new(service, body)), limits: Limits::default(), reason: Reason::Needed }
     }
 
     /// Whether the user asked for this token with [`Tokens::refresh`](crate::Tokens::refresh), rather than a request that
     /// needs one. A grant that has to ask a person asks them a second time only then.
     pub fn is_asked_for(&self) -> bool {
-        self.asked_for
+        self.reason == Reason::Asked
     }
 
-    pub(crate) fn for_flight(mut self, limits: Limits, asked_for: bool) -> Self {
+    /// Whether the previous token still serves, and this is about the next one in good time. A grant that has to ask a
+    /// person does not ask them yet: it fails with [`ErrorKind::LoginNeeded`], and is called again when the token has ended.
+    pub fn is_ahead(&self) -> bool {
+        self.reason == Reason::Ahead
+    }
+
+    pub(crate) fn for_flight(mut self, limits: Limits, reason: Reason) -> Self {
         self.limits = limits;
-        self.asked_for = asked_for;
+        self.reason = reason;
         self
     }
 }

@@ -81,7 +81,7 @@ async fn the_server_may_ask_for_more() {
 
 #[tokio::test(start_paused = true)]
 async fn its_numbers_are_the_users() {
-    let (service, mut server) = conversation(&layer().backoff(Duration::ZERO, Duration::ZERO));
+    let (service, mut server) = conversation(&layer().backoff(Duration::ZERO, Duration::ZERO).unwrap());
     for _ in 0..3 {
         let sent = tokio::spawn(service.clone().oneshot(get(API_URL)));
         let (_, respond) = server.token_request().await;

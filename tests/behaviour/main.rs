@@ -3,6 +3,7 @@
 
 mod support;
 
+mod ahead;
 #[cfg(feature = "loopback")]
 mod authorization_code;
 mod auto_traits;
@@ -12,7 +13,10 @@ mod destinations;
 mod device_code;
 mod dropping;
 mod failures;
+#[cfg(feature = "tonic")]
+mod grpc;
 mod handle;
+mod options;
 mod panics;
 mod password;
 mod preset;
@@ -20,8 +24,12 @@ mod readiness;
 mod recursion;
 mod refresh;
 mod refresh_token;
+mod retrying;
+mod rotation;
 mod routes;
 mod secrets;
+#[cfg(feature = "test-util")]
+mod time;
 mod token_request;
 mod unauthorized;
 mod waiting;

@@ -1,13 +1,20 @@
 //! A panic becomes an error for those who wait, and the cell goes on.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{self, SeqCst};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use tower::{Layer, ServiceExt, service_fn};
+use http::Request;
+use tokio_test::task;
+use tower::{Layer, Service as _, ServiceExt, service_fn};
 use tower_oauth2::transport::Transport;
-use tower_oauth2::{ErrorKind, OAuth2Layer, Token};
+use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token};
 
-use crate::support::{API_URL, Body, TOKEN_URL, answer, authorization, get, layer, ours, pass};
+use crate::support::{API_URL, Body, TOKEN_URL, answer, authorization, conversation, get, layer, ours, pass, token};
 
 #[tokio::test(start_paused = true)]
 async fn in_the_grant() {
@@ -58,4 +65,151 @@ async fn in_the_service_that_sends_the_token_call() {
     assert_eq!(ours(service.clone().oneshot(get(API_URL)).await.unwrap_err()).kind(), ErrorKind::Panicked);
     service.tokens().set(Token::bearer("a").unwrap());
     assert_eq!(service.oneshot(get(API_URL)).await.unwrap().status(), 200);
+}
+
+/// What a grant leaves behind when it is done.
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+/// A future that still holds something when it is ready, as hand-written ones do.
+struct Leaves {
+    behind: Option<PanicsWhenDropped>,
+}
+
+impl Future for Leaves {
+    type Output = Result<Token, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.behind = Some(PanicsWhenDropped);
+        Poll::Ready(Token::bearer("a"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_what_the_grant_leaves_behind() {
+    let grant = |_: Option<Token>, _: Transport| Leaves { behind: None };
+    let service = OAuth2Layer::new(grant).layer(api());
+    // It had its token by then.
+    assert_eq!(service.oneshot(get(API_URL)).await.unwrap().status(), 200);
+}
+
+/// One who waits and whose waker panics: the others are woken all the same.
+#[tokio::test(start_paused = true)]
+async fn in_the_waker_of_one_who_waits() {
+    let (service, mut server) = conversation(&layer());
+    let mut one = service.clone();
+    let mut two = task::spawn(service.clone().oneshot(get(API_URL)));
+    let panicking = Waker::from(Arc::new(PanicsWhenWoken));
+    assert!(one.poll_ready(&mut Context::from_waker(&panicking)).is_pending());
+    assert!(two.poll().is_pending());
+    server.grants(token("a", 3600)).await;
+    pass(Duration::from_millis(1)).await;
+    assert!(two.is_woken());
+    assert!(two.poll().is_pending());
+    assert_eq!(server.serves().await.as_deref(), Some("Bearer a"));
+}
+
+/// One who follows the token and whose waker panics: the token is there for all others.
+#[tokio::test(start_paused = true)]
+async fn in_a_watcher() {
+    let (service, mut server) = conversation(&layer());
+    let mut changes = service.tokens().changes();
+    let mut watching = std::pin::pin!(changes.changed());
+    let panicking = Waker::from(Arc::new(PanicsWhenWoken));
+    assert!(watching.as_mut().poll(&mut Context::from_waker(&panicking)).is_pending());
+    let sent = tokio::spawn(service.clone().oneshot(get(API_URL)));
+    server.grants(token("a", 3600)).await;
+    assert_eq!(server.serves().await.as_deref(), Some("Bearer a"));
+    sent.await.unwrap().unwrap();
+    service.tokens().set(Token::bearer("b").unwrap());
+    assert_eq!(service.tokens().peek().unwrap().access_token(), "b");
+}
+
+struct PanicsWhenWoken;
+
+impl Wake for PanicsWhenWoken {
+    fn wake(self: Arc<Self>) {
+        panic!("woken");
+    }
+}
+
+/// An inner service that panics at one of three places, if the counter says so.
+#[derive(Clone)]
+struct Fragile {
+    place: &'static str,
+    left: Arc<AtomicUsize>,
+}
+
+impl Fragile {
+    fn touch(&self, place: &str) {
+        if self.place == place && self.left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
+            panic!("in {place}");
+        }
+    }
+}
+
+impl tower::Service<Request<Body>> for Fragile {
+    type Response = http::Response<Body>;
+    type Error = std::io::Error;
+    type Future = Pin<Box<dyn Future<Output = std::io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.touch("poll_ready");
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.touch("call");
+        let this = self.clone();
+        Box::pin(async move {
+            this.touch("future");
+            tokio::task::yield_now().await;
+            let body = if request.uri() == TOKEN_URL { token("a", 3600).to_string() } else { String::new() };
+            Ok(answer(200, body))
+        })
+    }
+}
+
+/// In the token call it is an error for those who wait; in a request it is that request's own. Both times the next is served.
+#[tokio::test(start_paused = true)]
+async fn in_the_inner_services_readiness_call_and_future() {
+    for place in ["poll_ready", "call", "future"] {
+        let left = Arc::new(AtomicUsize::new(1));
+        let service = layer().layer(Fragile { place, left: left.clone() });
+        let error = ours(service.clone().oneshot(get(API_URL)).await.unwrap_err());
+        assert_eq!(error.kind(), ErrorKind::Panicked, "{place}");
+        pass(Duration::from_secs(2)).await;
+        assert_eq!(service.clone().oneshot(get(API_URL)).await.unwrap().status(), 200, "{place}");
+
+        left.store(1, SeqCst);
+        let request = tokio::spawn(service.clone().oneshot(get(API_URL)));
+        assert!(request.await.unwrap_err().is_panic(), "{place}");
+        assert_eq!(service.clone().oneshot(get(API_URL)).await.unwrap().status(), 200, "{place}");
+    }
+}
+
+/// A predicate of the user's that panics is that request's own, too.
+#[tokio::test(start_paused = true)]
+async fn in_the_users_word_about_refusals() {
+    let layer = layer().also_refused(|status, _| if status == 418 { panic!("a teapot") } else { false });
+    let (service, mut server) = conversation(&layer);
+    service.tokens().set(Token::bearer("a").unwrap());
+    let sent = tokio::spawn(service.clone().oneshot(get(API_URL)));
+    server.next().await.1.send_response(answer(418, ""));
+    assert!(sent.await.unwrap_err().is_panic());
+    let sent = tokio::spawn(service.clone().oneshot(get(API_URL)));
+    assert_eq!(server.serves().await.as_deref(), Some("Bearer a"));
+    sent.await.unwrap().unwrap();
+}
+
+fn api() -> impl tower::Service<Request<Body>, Response = http::Response<Body>, Error = std::io::Error, Future: Send>
++ Clone
++ Send
++ 'static {
+    service_fn(async |_: Request<Body>| Ok::<_, std::io::Error>(answer(200, "")))
 }

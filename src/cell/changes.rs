@@ -1,0 +1,89 @@
+//! What changes the state of a cell: a flight that has landed, a server that refuses a token, the user.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode};
+
+use super::state::{Departure, Dice};
+use super::{Cell, Ground, Outcome};
+use crate::clock::{self, Now};
+use crate::error::Error;
+use crate::random;
+use crate::sync::{Ordering, lock};
+use crate::token::Token;
+
+/// What else counts as a refusal of the token, by status and headers of a response.
+pub(crate) type Refusal = dyn Fn(StatusCode, &HeaderMap) -> bool + Send + Sync;
+
+impl Cell {
+    pub(super) fn land(&self, departure: &Departure, outcome: Result<Token, Error>) -> Outcome {
+        self.change(|ground, now, jitter| {
+            let dice = Dice { policy: &ground.settings.policy, jitter };
+            ground.state.land(departure, outcome, now, &dice)
+        })
+    }
+
+    pub(super) fn set(&self, token: Token) {
+        self.change(|ground, now, jitter| {
+            ground.state.set(token, now, &Dice { policy: &ground.settings.policy, jitter });
+        });
+    }
+
+    pub(super) fn forget(&self) {
+        self.change(|ground, _, _| ground.state.forget());
+    }
+
+    pub(super) fn invalidate(&self) {
+        self.change(|ground, _, _| ground.state.invalidate());
+    }
+
+    pub(crate) fn set_refusal(&self, refusal: Box<Refusal>) {
+        self.refusal.store(Some(Arc::new(refusal)));
+    }
+
+    /// Whether the user counts this response as a refusal.
+    pub(crate) fn is_refusal(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        self.refusal.load().as_ref().is_some_and(|refusal| refusal(status, headers))
+    }
+
+    /// A server has refused the token of `generation`. Whether there is, or may be had now, another to send.
+    pub(crate) fn refused(&self, generation: u64) -> bool {
+        self.change(|ground, now, jitter| {
+            ground.state.refuse(generation, now, &Dice { policy: &ground.settings.policy, jitter });
+        });
+        !self.is_newest(generation)
+    }
+
+    /// A server has accepted the token of `generation`.
+    pub(crate) fn accepted(&self, generation: u64) {
+        if self.in_doubt.load(Ordering::Relaxed) {
+            self.change(|ground, _, _| ground.state.accept(generation));
+        }
+    }
+
+    /// Changes the state, then shows it: to readers under the lock, to watchers after it, for they run code of their own.
+    fn change<R>(&self, change: impl FnOnce(&mut Ground, Now, f64) -> R) -> R {
+        let jitter = random::unit();
+        let result = {
+            let mut ground = lock(&self.ground);
+            let result = change(&mut ground, clock::now(), jitter);
+            self.snapshot.store(ground.state.usable().cloned());
+            self.in_doubt.store(ground.state.is_in_doubt(), Ordering::Relaxed);
+            result
+        };
+        // A watcher that panics when it is woken is no reason for the others not to get the token.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.show()));
+        result
+    }
+
+    /// Shows the newest there is, not what was changed here: the last one to get here shows the last change.
+    fn show(&self) {
+        self.changes.send_if_modified(|shown| {
+            let newest = self.peek();
+            let modified = *shown != newest;
+            *shown = newest;
+            modified
+        });
+    }
+}
