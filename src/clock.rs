@@ -40,6 +40,12 @@ impl Now {
     pub(crate) fn wall(self) -> SystemTime {
         self.wall
     }
+
+    /// For models, whose time does not pass.
+    #[cfg(all(test, tower_oauth2_loom))]
+    pub(crate) fn earlier(self, by: Duration) -> Self {
+        Self { mono: self.mono - by, wall: self.wall - by }
+    }
 }
 
 /// A moment, on both clocks.

@@ -22,6 +22,9 @@ pub mod transport;
 /// Pages to read, whose examples are compiled and run.
 #[cfg(any(doc, doctest))]
 pub mod docs {
+    // Drawn here, for the page's own picture is beside it in the repository only.
+    #[doc = include_str!("../docs/images/states.svg")]
+    #[doc = ""]
     #[doc = include_str!("../docs/behaviour.md")]
     pub mod behaviour {}
     #[doc = include_str!("../docs/from-aiohttp-oauth2-client.md")]

@@ -22,18 +22,17 @@ use crate::future::Refused;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tower::BoxError> {
 /// # // Stands for a client: the authorization server counts its tokens, and the API refuses the first.
-/// # let calls = std::sync::atomic::AtomicUsize::new(1);
-/// # let calls: &'static _ = Box::leak(Box::new(calls));
-/// # let http_client = service_fn(async move |request: http::Request<Full<Bytes>>| {
+/// # static CALLS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+/// # let http_client = service_fn(async |request: http::Request<Full<Bytes>>| {
 /// #     let (status, body) = match request.uri().host() {
 /// #         Some("auth.example.com") => {
-/// #             let call = calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+/// #             let call = CALLS.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
 /// #             (200, format!(r#"{{"access_token": "{call}"}}"#))
 /// #         }
-/// #         _ if request.headers()["authorization"] == "Bearer 1" => (401, String::new()),
+/// #         _ if request.headers()["authorization"] == "Bearer 0" => (401, String::new()),
 /// #         _ => (200, String::new()),
 /// #     };
-/// #     Ok::<_, std::convert::Infallible>(http::Response::builder().status(status).body(Full::from(body)).unwrap())
+/// #     Ok::<_, tower::BoxError>(http::Response::builder().status(status).body(Full::new(Bytes::from(body)))?)
 /// # });
 /// # let grant = ClientCredentials::new("https://auth.example.com/token", Client::basic("id", "secret"))?;
 /// let mut api = ServiceBuilder::new()
@@ -44,6 +43,7 @@ use crate::future::Refused;
 /// // The first token was revoked in the meantime. The caller does not notice.
 /// let request = http::Request::get("https://api.example.com/things").body(Full::default())?;
 /// assert_eq!(api.ready().await?.call(request).await?.status(), 200);
+/// # assert_eq!(CALLS.load(std::sync::atomic::Ordering::SeqCst), 2);
 /// # Ok(())
 /// # }
 /// ```

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::flight::Flight;
-use super::state::{Ahead, Found};
-use super::{Cell, Current, Failure, Ground, Outcome, Wait, aboard};
+use super::terms::{Ahead, Found};
+use super::{Age, Cell, Current, Failure, Ground, Outcome, Wait, aboard};
 use crate::clock;
 use crate::error::{Error, ErrorKind};
 use crate::sync::{lock, try_lock};
@@ -22,6 +22,9 @@ impl Cell {
     ///
     /// Without a `transport` it goes through what the cell was connected to.
     pub(crate) fn acquire(self: &Arc<Self>, transport: impl FnOnce() -> Option<Transport>) -> Acquired {
+        if let Some(fresh) = self.snapshot.load().as_ref().filter(|current| current.age(clock::now) == Age::Fresh) {
+            return Acquired::Usable(fresh.clone());
+        }
         let found = lock(&self.ground).state.look(clock::now());
         match found {
             Found::Usable(current) => {

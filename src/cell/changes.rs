@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 
-use super::state::{Departure, Dice};
+use super::terms::{Departure, Dice};
 use super::{Cell, Ground, Outcome};
 use crate::clock::{self, Now};
 use crate::error::Error;
@@ -63,7 +63,7 @@ impl Cell {
     }
 
     /// Changes the state, then shows it: to readers under the lock, to watchers after it, for they run code of their own.
-    fn change<R>(&self, change: impl FnOnce(&mut Ground, Now, f64) -> R) -> R {
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut Ground, Now, f64) -> R) -> R {
         let jitter = random::unit();
         let result = {
             let mut ground = lock(&self.ground);

@@ -19,7 +19,7 @@
 //!
 //! | file | what it is |
 //! | --- | --- |
-//! | `state` | the transitions: pure, with the time and the dice as arguments |
+//! | `state`, `terms` | the transitions: pure, with the time and the dice as arguments |
 //! | `freshness`, `refusals` | the numbers: due, expired, back-off, and when a refused token is renewed |
 //! | `outcome` | a token or a failure, as those see it who waited for it |
 //! | `callers` | what a caller of the cell gets, and how a flight begins |
@@ -37,6 +37,7 @@ mod freshness;
 mod outcome;
 mod refusals;
 mod state;
+mod terms;
 mod tokens;
 
 #[cfg(all(test, tower_oauth2_loom))]

@@ -4,7 +4,7 @@
 //! the fault is not the token's: then each new one costs a token call that helps nobody, and for those the back-off counts.
 
 use super::freshness;
-use super::state::Dice;
+use super::terms::Dice;
 use crate::clock::{Deadline, Now};
 
 #[derive(Debug, Default)]

@@ -2,51 +2,14 @@
 
 use std::sync::Arc;
 
-use super::freshness::{self, Policy};
+use super::freshness;
 use super::outcome::{Age, Current, Failure};
 use super::refusals::Refusals;
+use super::terms::{Ahead, Departure, Dice, Found};
 use crate::clock::{Deadline, Now};
 use crate::error::Error;
 use crate::token::Token;
 use crate::transport::Reason;
-
-/// What a caller finds.
-#[derive(Debug)]
-pub(crate) enum Found<F> {
-    /// A token to send, fresh or due.
-    Usable(Arc<Current>),
-    /// None, but a flight that will bring one.
-    Flying(F),
-    /// None, and it is too early for another try.
-    Failed(Failure),
-    /// None, and nobody is getting one: the caller is to start a flight.
-    Nothing,
-}
-
-/// What is to be done about a token that still serves.
-#[derive(Debug)]
-pub(crate) enum Ahead<F> {
-    /// Nothing yet.
-    Wait,
-    /// A flight is bringing the next one.
-    Flying(F),
-    /// The caller is to start a flight.
-    Start,
-}
-
-/// What a flight starts from.
-pub(crate) struct Departure {
-    pub(crate) previous: Option<Token>,
-    pub(crate) reason: Reason,
-    epoch: u64,
-}
-
-/// What chance decides about an outcome, and by which numbers.
-pub(crate) struct Dice<'a> {
-    pub(crate) policy: &'a Policy,
-    /// In `0.0..1.0`.
-    pub(crate) jitter: f64,
-}
 
 /// `F` is the handle of a flight; the state only keeps it.
 #[derive(Debug)]
@@ -251,6 +214,7 @@ impl<F: Clone> State<F> {
 mod tests {
     use std::time::Duration;
 
+    use super::super::freshness::Policy;
     use super::*;
     use crate::clock;
     use crate::error::ErrorKind;

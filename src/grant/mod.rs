@@ -58,8 +58,9 @@ pub use self::refresh_token::RefreshToken;
 pub trait Grant: Send + Sync + 'static {
     /// Gets a token.
     ///
-    /// It is called when there is no token that can be used, by one caller at a time. `previous` is the last token of the
-    /// layer, expired or refused: its refresh token may still be good. It is `None` for the first token, and after
+    /// It is called when there is no token that can be used, and in good time before one ends
+    /// ([`Transport::is_ahead`]), by one caller at a time. `previous` is the last token of the layer, expired, refused or due:
+    /// its refresh token may still be good. It is `None` for the first token, and after
     /// [`Tokens::forget`](crate::Tokens::forget). `http` sends requests through the layer's transport.
     ///
     /// # Errors
