@@ -15,6 +15,7 @@ pub mod https;
 pub mod into_url;
 pub mod retry;
 pub mod route;
+pub mod store;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 pub mod transport;
@@ -35,6 +36,8 @@ pub mod docs {
     pub mod readiness {}
     #[doc = include_str!("../docs/request.md")]
     pub mod request {}
+    #[doc = include_str!("../docs/stores.md")]
+    pub mod stores {}
     #[cfg(all(doctest, feature = "https"))]
     #[doc = include_str!("../README.md")]
     pub mod readme {}
@@ -46,6 +49,7 @@ mod challenge;
 mod clock;
 mod layer;
 mod origin;
+mod panics;
 mod random;
 mod scope;
 mod secret;

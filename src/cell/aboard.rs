@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Poll;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::grant::AnyGrant;
+use crate::panics::caught;
 use crate::sync::thread_local;
 use crate::token::Token;
 use crate::transport::Transport;
@@ -48,12 +48,6 @@ pub(super) async fn board(
         outcome
     })
     .await
-}
-
-/// Runs what is the user's. What a panic leaves half done is not looked at again: it is dropped.
-fn caught<T>(run: impl FnOnce() -> T) -> Result<T, Error> {
-    // The payload is dropped: it may hold a secret.
-    catch_unwind(AssertUnwindSafe(run)).map_err(|_| Error::new(ErrorKind::Panicked, ""))
 }
 
 struct Aboard;

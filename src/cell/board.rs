@@ -1,11 +1,11 @@
 //! Where those who wait for a flight leave their wakers, and find the outcome.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 
 use slab::Slab;
 
+use crate::panics::caught;
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 
 /// It does not hold the flight's work: the work's wakers hold *it*, and nothing goes round in a circle.
@@ -102,7 +102,7 @@ impl<T: Clone> Board<T> {
 
 /// A waker that panics is no reason for the others to sleep on.
 fn wake(waker: Waker) {
-    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    let _ = caught(|| waker.wake());
 }
 
 /// The work was woken, and no task drives it: any of those who wait can.

@@ -110,10 +110,10 @@ impl Cell {
 
     fn prepare(self: &Arc<Self>, ground: &Ground, transport: Transport, reason: Reason) -> Arc<Flight<Outcome>> {
         let departure = ground.state.departure(reason);
-        let transport = transport.for_flight(ground.settings.limits, reason);
         let (id, grant, previous) = (self.id(), self.grant.clone(), departure.previous.clone());
         // Weak, for a flight that nobody drives stays in the cell: it would keep the cell, and the cell it.
         let cell = Arc::downgrade(self);
+        let transport = transport.for_flight(ground.settings.limits, reason, cell.clone());
         Flight::new(async move {
             let outcome = aboard::board(id, grant, previous, transport).await;
             match cell.upgrade() {

@@ -1,6 +1,5 @@
 //! What changes the state of a cell: a flight that has landed, a server that refuses a token, the user.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
@@ -9,9 +8,11 @@ use super::terms::{Departure, Dice};
 use super::{Cell, Ground, Outcome};
 use crate::clock::{self, Now};
 use crate::error::Error;
+use crate::panics::caught;
 use crate::random;
 use crate::sync::{Ordering, lock};
 use crate::token::Token;
+use crate::transport::News;
 
 /// What else counts as a refusal of the token, by status and headers of a response.
 pub(crate) type Refusal = dyn Fn(StatusCode, &HeaderMap) -> bool + Send + Sync;
@@ -73,7 +74,7 @@ impl Cell {
             result
         };
         // A watcher that panics when it is woken is no reason for the others not to get the token.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.show()));
+        let _ = caught(|| self.show());
         result
     }
 
@@ -84,6 +85,15 @@ impl Cell {
             let modified = *shown != newest;
             *shown = newest;
             modified
+        });
+    }
+}
+
+/// A sibling's token is taken as a flight's own would be; one that is under way goes on, and lands as it will.
+impl News for Cell {
+    fn newer(&self, token: Token) {
+        self.change(|ground, now, jitter| {
+            ground.state.hear_of(token, now, &Dice { policy: &ground.settings.policy, jitter });
         });
     }
 }

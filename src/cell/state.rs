@@ -108,15 +108,15 @@ impl<F: Clone> State<F> {
         self.flight = None;
         match outcome {
             Ok(token) => Ok(self.adopt(token, now, dice)),
-            Err(error) => Err(self.fail(departure.reason, error, now, dice)),
+            Err(error) => Err(self.fail(departure, error, now, dice)),
         }
     }
 
-    fn fail(&mut self, reason: Reason, error: Error, now: Now, dice: &Dice<'_>) -> Failure {
+    fn fail(&mut self, departure: &Departure, error: Error, now: Now, dice: &Dice<'_>) -> Failure {
         if error.spent_refresh_token() {
-            self.drop_refresh_token();
+            self.drop_refresh_token(departure.previous.as_ref());
         }
-        if reason == Reason::Ahead && error.waits_for_the_user() {
+        if departure.reason == Reason::Ahead && error.waits_for_the_user() {
             // Nobody was asked, for the token still serves. When it no longer does, a flight may ask them.
             self.hold_out(None, now);
             return Failure::void(error, now);
@@ -133,6 +133,13 @@ impl<F: Clone> State<F> {
     pub(crate) fn set(&mut self, token: Token, now: Now, dice: &Dice<'_>) {
         self.intervene();
         self.adopt(token, now, dice);
+    }
+
+    /// A sibling has got a token that all may use.
+    pub(crate) fn hear_of(&mut self, token: Token, now: Now, dice: &Dice<'_>) {
+        if self.held.as_ref().is_none_or(|held| held.token.access_token() != token.access_token()) {
+            self.adopt(token, now, dice);
+        }
     }
 
     /// The user wants nothing of it kept.
@@ -192,9 +199,12 @@ impl<F: Clone> State<F> {
         self.failures_in_a_row = 0;
     }
 
-    /// The server does not know it any more; the access token lives on.
-    fn drop_refresh_token(&mut self) {
+    /// The server does not know the one that was sent any more, so it goes, if it is still there; the access token lives on.
+    fn drop_refresh_token(&mut self, sent: Option<&Token>) {
         self.change_held(|current| {
+            if current.token.refresh_token() != sent.and_then(Token::refresh_token) {
+                return current;
+            }
             let token = current.token.clone().without_refresh_token();
             current.with_token(token)
         });

@@ -55,7 +55,8 @@ impl Error {
 
     /// Whether the same may work later with nothing changed: an outage, an overload, a time-out.
     pub fn is_transient(&self) -> bool {
-        matches!(self.0.kind, ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::Overloaded | ErrorKind::Panicked)
+        use ErrorKind::{Overloaded, Panicked, Store, Timeout, Transport};
+        matches!(self.0.kind, Transport | Timeout | Overloaded | Store | Panicked)
     }
 
     /// How long the authorization server asked to be left alone (`Retry-After`), at most one hour.

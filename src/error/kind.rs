@@ -40,6 +40,9 @@ pub enum ErrorKind {
     Malformed,
     /// The token endpoint answered with a redirect, which is never followed: a secret would follow it.
     Redirected,
+    /// The token store could not be used, or another process was renewing the token for too long. Tried again after the
+    /// back-off.
+    Store,
     /// The grant, or the service under it, panicked.
     Panicked,
 }
@@ -81,6 +84,7 @@ impl ErrorKind {
             Self::Redirected => {
                 "the authorization server redirected, which is not followed; use the address it moved to"
             }
+            Self::Store => "the token store could not be used",
             Self::Panicked => "the grant panicked",
         }
     }

@@ -6,6 +6,7 @@ use super::preset::Preset;
 use crate::endpoint::TokenEndpoint;
 use crate::error::{Error, ErrorKind};
 use crate::form::Form;
+use crate::store::Key;
 use crate::token::Token;
 use crate::transport::Transport;
 
@@ -14,6 +15,8 @@ pub(super) struct Common {
     pub(super) endpoint: TokenEndpoint,
     pub(super) parameters: Parameters,
     pub(super) preset: Preset,
+    /// Whose token it is, where the grant itself knows.
+    pub(super) subject: Option<String>,
 }
 
 /// How far one comes without the grant itself.
@@ -30,7 +33,15 @@ pub(super) enum Renewal {
 
 impl Common {
     pub(super) fn new(endpoint: TokenEndpoint) -> Self {
-        Self { endpoint, parameters: Parameters::default(), preset: Preset::default() }
+        Self { endpoint, parameters: Parameters::default(), preset: Preset::default(), subject: None }
+    }
+
+    /// What tells this grant's tokens from all others in a store.
+    pub(super) fn key(&self) -> Key {
+        let client = self.endpoint.client_id().unwrap_or_default();
+        let key = Key::new(self.endpoint.uri().to_string(), client);
+        let key = self.subject.iter().fold(key, |key, subject| key.subject(subject));
+        self.parameters.distinguish(key)
     }
 
     /// The token that was preset, or the one that the refresh token brings (RFC 6749 §6).
@@ -164,6 +175,16 @@ macro_rules! common_options {
             pub fn token(mut self, token: crate::Token) -> Self {
                 self.common.preset.set_token(token);
                 self
+            }
+
+            /// Keeps the token in a store, to outlive the process and to be shared by several: see
+            /// [`Persisted`](crate::grant::Persisted).
+            ///
+            /// The grant is to be complete by now: the entry is named after its token endpoint, client, scope, resources and
+            /// parameters.
+            pub fn persisted<S: crate::store::TokenStore>(self, store: S) -> crate::grant::Persisted<Self, S> {
+                let key = self.common.key();
+                crate::grant::Persisted::new(self, store, key)
             }
 
             /// A header of every request to the server's endpoints, such as an API key: see

@@ -7,6 +7,7 @@
 //! | [`DeviceCode`] | a person who has no browser on this machine |
 //! | [`RefreshToken`] | a login that happened elsewhere |
 //! | [`Password`] | servers that offer nothing better for a person |
+//! | [`Persisted`] | each of these, with its token in a [store](crate::store) |
 //! | any `Fn(Option<Token>, Transport) -> impl Future<Output = Result<Token, Error>>` | everything else |
 
 mod authorization_code;
@@ -15,6 +16,7 @@ mod common;
 mod device_code;
 mod parameters;
 mod password;
+mod persisted;
 mod pkce;
 mod preset;
 mod refresh_token;
@@ -32,6 +34,7 @@ pub use self::client_credentials::ClientCredentials;
 pub use self::device_code::terminal_prompt;
 pub use self::device_code::{DeviceCode, DevicePrompt};
 pub use self::password::Password;
+pub use self::persisted::Persisted;
 pub use self::refresh_token::RefreshToken;
 
 /// A way to get a token.

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::form::Form;
 use crate::into_url;
 use crate::scope;
+use crate::store::Key;
 
 #[derive(Clone, Default)]
 pub(super) struct Parameters {
@@ -27,6 +28,15 @@ impl Parameters {
         into_url::check_absolute("resource", &uri)?;
         self.add("resource", uri);
         Ok(())
+    }
+
+    /// Adds to a key what makes a token another one.
+    pub(super) fn distinguish(&self, key: Key) -> Key {
+        let key = self.scope.iter().fold(key, |key, scope| key.scope(scope));
+        self.more.iter().fold(key, |key, (name, value)| match name.as_str() {
+            "resource" => key.resource(value),
+            _ => key.parameter(name, value),
+        })
     }
 
     /// For a request that asks for a new grant.

@@ -62,7 +62,9 @@ impl Password {
 
     /// The grant at an endpoint that was made otherwise, such as with [`TokenEndpoint::dangerous_cleartext`].
     pub fn at(endpoint: TokenEndpoint, username: impl Into<String>, password: impl Into<String>) -> Self {
-        Self { common: Common::new(endpoint), username: username.into(), password: Secret::new(password) }
+        let (username, mut common) = (username.into(), Common::new(endpoint));
+        common.subject = Some(username.clone());
+        Self { common, username, password: Secret::new(password) }
     }
 }
 

@@ -3,7 +3,7 @@
 mod exchange;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use tower_service::Service;
 use self::exchange::{Exchange, Through};
 use crate::clock;
 use crate::error::{BoxError, Error, ErrorKind};
+use crate::token::Token;
 
 /// What a [`Grant`](crate::grant::Grant) sends its requests through: the layer's inner service, or the one given to
 /// `token_service`.
@@ -26,6 +27,12 @@ pub struct Transport {
     exchange: Arc<dyn Exchange>,
     limits: Limits,
     reason: Reason,
+    news: Option<Weak<dyn News>>,
+}
+
+/// Who wants to hear of a token that came by another way than the flight's own: the cell.
+pub(crate) trait News: Send + Sync {
+    fn newer(&self, token: Token);
 }
 
 /// Why a token is wanted.
@@ -115,7 +122,12 @@ impl Transport {
         R::Data: Send,
         R::Error: Into<BoxError>,
     {
-        Self { exchange: Arc::new(Through::new(service, body)), limits: Limits::default(), reason: Reason::Needed }
+        Self {
+            exchange: Arc::new(Through::new(service, body)),
+            limits: Limits::default(),
+            reason: Reason::Needed,
+            news: None,
+        }
     }
 
     /// Whether the user asked for this token with [`Tokens::refresh`](crate::Tokens::refresh), rather than a request that
@@ -130,10 +142,12 @@ impl Transport {
         self.reason == Reason::Ahead
     }
 
-    pub(crate) fn for_flight(mut self, limits: Limits, reason: Reason) -> Self {
-        self.limits = limits;
-        self.reason = reason;
-        self
+    pub(crate) fn for_flight(self, limits: Limits, reason: Reason, news: Weak<dyn News>) -> Self {
+        Self { exchange: self.exchange, limits, reason, news: Some(news) }
+    }
+
+    pub(crate) fn news(&self) -> Option<&Weak<dyn News>> {
+        self.news.as_ref()
     }
 }
 

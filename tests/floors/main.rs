@@ -15,7 +15,7 @@ use source::{File, sources};
 
 /// Each module at the root of the crate, by the floor it stands on.
 const FLOORS: [&[&str]; 7] = [
-    &["error", "secret", "clock", "random", "sync", "test_util"],
+    &["error", "secret", "clock", "panics", "random", "sync", "test_util"],
     &["token", "scope", "form", "origin", "challenge", "into_url"],
     &["client", "transport", "https"],
     &["endpoint"],

@@ -1,0 +1,181 @@
+//! A grant whose token is kept in a store: it outlives the process, and several processes share it.
+
+mod follow;
+mod keeper;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::keeper::Keeper;
+use super::Grant;
+use crate::error::Error;
+use crate::store::{Entry, Key, TokenStore};
+use crate::token::Token;
+use crate::transport::Transport;
+
+/// A grant whose token is kept in a [store](crate::store); made by the `persisted` of each grant.
+///
+/// ```
+/// use tower_oauth2::{OAuth2Layer, client::Client, grant::RefreshToken, store::MemoryStore};
+///
+/// # fn main() -> Result<(), tower_oauth2::Error> {
+/// let grant = RefreshToken::new("https://auth.example.com/token", Client::public("app"), "tGzv3JOkF0XG5Qx2TlKWIA")?
+///     .persisted(MemoryStore::new())
+///     .on_store_error(|error| eprintln!("the token store: {error}"));
+/// let layer = OAuth2Layer::new(grant);
+/// # let _ = layer;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The first token is the stored one, if it still serves. When it has to be renewed, one of all processes that share the store
+/// does it:
+///
+/// 1. A look at the store: has a sibling renewed it already? Then its token is taken, and there is no token call.
+/// 2. The store's lock, and a second look *under the lock*.
+/// 3. The token call, with the refresh token that the store has *now*.
+/// 4. The new token is saved, and only then served. The lock is released.
+///
+/// With a [`Tokens::forget`](crate::Tokens::forget) the stored token goes too, with the next request or with
+/// [`clear`](Self::clear). A token that was [set](crate::Tokens::set) by hand is saved when it is renewed.
+///
+/// # Errors
+///
+/// The store's own errors cost nobody their token: what there is serves on, is renewed without the store, and
+/// [`on_store_error`](Self::on_store_error) is told. One alone comes out: when another process holds the lock for too long, it
+/// is [`ErrorKind::Store`](crate::ErrorKind::Store), for to renew the token past its back could spend the same refresh token twice.
+///
+/// # Security
+///
+/// Who can read the store has the login.
+pub struct Persisted<G, S> {
+    grant: G,
+    keeper: Arc<Keeper<S>>,
+}
+
+/// Of the token that a store has, and one that a caller has, the one to go on with.
+enum Found {
+    /// A sibling's, which serves.
+    Newer(Token),
+    /// The one to renew.
+    Renew { previous: Option<Token>, generation: u64 },
+}
+
+impl<G, S: TokenStore> Persisted<G, S> {
+    /// The tokens of this grant, in this store, under this key.
+    ///
+    /// For a grant of your own. The others have the method `persisted`, which knows the key.
+    pub fn new(grant: G, store: S, key: Key) -> Self {
+        Self { grant, keeper: Arc::new(Keeper::new(Arc::new(store), key)) }
+    }
+
+    /// Whose token it is, where several people log in by the same client.
+    #[must_use]
+    pub fn subject(self, subject: impl Into<String>) -> Self {
+        self.keeper(|keeper| keeper.key = keeper.key.clone().subject(subject))
+    }
+
+    /// How long to wait for the lock while another process has it: 60 s.
+    ///
+    /// After it those who wait get [`ErrorKind::Store`](crate::ErrorKind::Store), and the next try follows after the back-off.
+    #[must_use]
+    pub fn lock_deadline(self, deadline: Duration) -> Self {
+        self.keeper(|keeper| keeper.lock_deadline = deadline)
+    }
+
+    /// Tells of each error of the store. It is called within the token call, so it should be quick.
+    #[must_use]
+    pub fn on_store_error(self, tell: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        self.keeper(|keeper| keeper.tell = Some(Arc::new(tell)))
+    }
+
+    /// The key of its entry.
+    pub fn key(&self) -> &Key {
+        &self.keeper.key
+    }
+
+    /// The stored token, whatever its age.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store), with the store's error as the source.
+    pub async fn load(&self) -> Result<Option<Token>, Error> {
+        Ok(self.keeper.load().await?.map(|entry| entry.token))
+    }
+
+    /// Removes the stored token: a logout. What a layer holds in memory goes with
+    /// [`Tokens::forget`](crate::Tokens::forget).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store), with the store's error as the source.
+    pub async fn clear(&self) -> Result<(), Error> {
+        self.keeper.clear(u64::MAX).await
+    }
+
+    fn keeper(self, change: impl FnOnce(&mut Keeper<S>)) -> Self {
+        let mut keeper = (*self.keeper).clone();
+        change(&mut keeper);
+        Self { grant: self.grant, keeper: Arc::new(keeper) }
+    }
+}
+
+impl<G: Grant, S: TokenStore> Grant for Persisted<G, S> {
+    async fn obtain(&self, previous: Option<Token>, http: Transport) -> Result<Token, Error> {
+        let keeper = &self.keeper;
+        keeper.follow(&http);
+        let seen = keeper.seen();
+        let forgotten = previous.is_none() && seen.is_some();
+        if !forgotten && let Some(token) = keeper.look().await.and_then(|entry| keeper.adopt(entry, seen)) {
+            return Ok(token);
+        }
+
+        let mut turn = keeper.turn().await?;
+        let stored = match turn {
+            Some(_) => keeper.look().await,
+            None => None,
+        };
+        let stored = match stored {
+            Some(entry) if forgotten && !is_newer(&entry, seen) => {
+                keeper.told(keeper.clear(entry.generation).await);
+                None
+            }
+            stored => stored,
+        };
+        let (previous, generation) = match keeper.choose(previous, stored, seen) {
+            Found::Newer(token) => return Ok(token),
+            Found::Renew { previous, generation } => (previous, generation),
+        };
+        match self.grant.obtain(previous, http).await {
+            Ok(token) => {
+                keeper.save(Entry::new(token.clone(), generation + 1), turn.take()).await;
+                Ok(token)
+            }
+            Err(error) => {
+                if error.spent_refresh_token() && turn.is_some() {
+                    keeper.told(keeper.clear(generation).await);
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Whether an entry came after what was seen; anything comes after nothing.
+fn is_newer(entry: &Entry, seen: Option<u64>) -> bool {
+    seen.is_none_or(|seen| entry.generation > seen)
+}
+
+/// The clone has the same store and key, and has seen nothing yet.
+impl<G: Clone, S: TokenStore> Clone for Persisted<G, S> {
+    fn clone(&self) -> Self {
+        Self { grant: self.grant.clone(), keeper: Arc::new((*self.keeper).clone()) }
+    }
+}
+
+impl<G: fmt::Debug, S: TokenStore> fmt::Debug for Persisted<G, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Persisted").field("grant", &self.grant).field("key", &self.keeper.key).finish_non_exhaustive()
+    }
+}
