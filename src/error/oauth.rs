@@ -5,6 +5,28 @@ use std::fmt;
 /// Longer texts of a server are cut: they end in logs.
 const LONGEST: usize = 512;
 
+/// The codes of RFC 6749 §4.1.2.1 and §5.2, RFC 7009, RFC 8628, RFC 8707 and RFC 9449. Everybody knows them, so they repeat no
+/// secret, even where a secret is as short as a part of one: what happens next depends on them.
+const KNOWN: [&str; 17] = [
+    "access_denied",
+    "authorization_pending",
+    "expired_token",
+    "invalid_client",
+    "invalid_dpop_proof",
+    "invalid_grant",
+    "invalid_request",
+    "invalid_scope",
+    "invalid_target",
+    "server_error",
+    "slow_down",
+    "temporarily_unavailable",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "unsupported_response_type",
+    "unsupported_token_type",
+    "use_dpop_nonce",
+];
+
 /// What an authorization server said went wrong: [RFC 6749 §5.2].
 ///
 /// The texts are the server's, cut to 512 characters, without control characters. A text that repeats a secret of the
@@ -43,7 +65,8 @@ impl OAuthError {
             let clean: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
             (!leaks && !clean.is_empty()).then_some(clean)
         };
-        Some(Self { error: keep(error)?, description: description.and_then(keep), uri: uri.and_then(keep) })
+        let error = if KNOWN.contains(&error) { Some(error.to_owned()) } else { keep(error) };
+        Some(Self { error: error?, description: description.and_then(keep), uri: uri.and_then(keep) })
     }
 }
 
@@ -75,5 +98,11 @@ mod tests {
         let heard = OAuthError::heard("invalid_client", Some("bad secret 'hunter2'"), None, &["hunter2"]).unwrap();
         assert_eq!(heard.to_string(), "invalid_client");
         assert_eq!(OAuthError::heard("hunter2", None, None, &["hunter2"]), None);
+    }
+
+    #[test]
+    fn a_secret_that_is_a_part_of_a_known_code_does_not_hide_it() {
+        let heard = OAuthError::heard("invalid_client", Some("unknown client"), None, &["client"]).unwrap();
+        assert_eq!(heard.to_string(), "invalid_client");
     }
 }

@@ -7,7 +7,7 @@ use tower_oauth2::grant::DeviceCode;
 use tower_oauth2::{ErrorKind, Token};
 
 use super::{code, failed, login, says};
-use crate::support::{answer, pairs, pass, token};
+use crate::support::{answer, ours, pairs, pass, token};
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_refresh_token_starts_no_login_but_by_refresh() {
@@ -61,4 +61,41 @@ async fn many_requests_are_one_login() {
     }
     login.server.hears_nothing().await;
     assert_eq!(login.times_shown(), 1);
+}
+
+/// With a token that still serves there is no hurry: the person is asked when it has ended, if they may be asked at all.
+#[tokio::test(start_paused = true)]
+async fn a_refresh_token_that_dies_ahead_of_time_asks_nobody_yet() {
+    for may_ask in [true, false] {
+        let mut login = login(|grant| if may_ask { grant.relogin() } else { grant });
+        let hour = Duration::from_secs(3600);
+        let token = Token::bearer("a").unwrap().with_expires_in(hour).with_refresh_token("r");
+        login.service.tokens().set(token);
+        pass(hour - Duration::from_secs(200)).await;
+
+        let request = login.request();
+        assert_eq!(login.server.serves().await.as_deref(), Some("Bearer a"));
+        request.await.unwrap().unwrap();
+        let (form, respond) = login.server.token_request().await;
+        assert_eq!(form[1], ("refresh_token".to_owned(), "r".to_owned()));
+        respond.send_response(answer(400, json!({"error": "invalid_grant"})));
+        for _ in 0..150 {
+            let request = login.request();
+            assert_eq!(login.server.serves().await.as_deref(), Some("Bearer a"));
+            request.await.unwrap().unwrap();
+            pass(Duration::from_secs(1)).await;
+        }
+        login.server.hears_nothing().await;
+
+        pass(Duration::from_secs(51)).await;
+        let request = login.request();
+        if may_ask {
+            login.gives(code()).await;
+            pass(Duration::from_millis(1)).await;
+            assert_eq!(login.shown.lock().unwrap().len(), 1);
+        } else {
+            assert_eq!(ours(request.await.unwrap().unwrap_err()).kind(), ErrorKind::LoginNeeded);
+            assert_eq!(login.shown.lock().unwrap().len(), 0);
+        }
+    }
 }
