@@ -32,7 +32,7 @@ doctest:
 doc:
     bash .ci/run doc
 
-# Every set of features
+# Every feature, and every pair
 features:
     bash .ci/run features
 
@@ -47,6 +47,10 @@ examples:
 # Models of the cell's concurrency
 loom:
     bash .ci/run loom
+
+# The cell under Miri
+miri:
+    bash .ci/run miri
 
 # What would be published
 package:

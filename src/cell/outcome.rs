@@ -53,16 +53,6 @@ impl Current {
         Self { token, generation, due, stale, grace, skew, gap }
     }
 
-    /// The same after `older`. A server that keeps a token and gives it again, with less of its life left each time, is
-    /// asked no more often than for a new one.
-    pub(super) fn following(mut self, older: &Self, now: Now) -> Self {
-        if self.token.access_token() == older.token.access_token() {
-            self.gap = self.gap.max(older.gap);
-            self.due = self.due.map(|due| due.or_later(Deadline::after(now, self.gap)));
-        }
-        self
-    }
-
     pub(super) fn with_token(self, token: Token) -> Self {
         Self { token, ..self }
     }

@@ -183,11 +183,7 @@ impl<F: Clone> State<F> {
 
     fn adopt(&mut self, token: Token, now: Now, dice: &Dice<'_>) -> Arc<Current> {
         self.generation += 1;
-        let current = Current::new(token, self.generation, now, dice.policy, dice.jitter);
-        let current = Arc::new(match &self.held {
-            Some(older) => current.following(older, now),
-            None => current,
-        });
+        let current = Arc::new(Current::new(token, self.generation, now, dice.policy, dice.jitter));
         self.rejected = false;
         self.succeeded();
         self.held = Some(current.clone());

@@ -183,6 +183,26 @@ async fn whoever_asks_for_a_new_one_is_told_that_there_is_none() {
     assert_eq!(served(&service, &mut server).await, "Bearer a");
 }
 
+/// A failure is remembered also when it came before the token was due.
+#[tokio::test(start_paused = true)]
+async fn what_the_server_asked_for_holds_when_the_token_is_due() {
+    let (service, mut server) = aged(NOT_YET_DUE).await;
+    let tokens = service.tokens();
+    let asked = tokio::spawn(async move { tokens.refresh().await });
+    let mut busy = answer(503, "");
+    busy.headers_mut().insert("retry-after", "120".parse().unwrap());
+    server.token_request().await.1.send_response(busy);
+    assert_eq!(asked.await.unwrap().unwrap_err().kind(), ErrorKind::Overloaded);
+    for _ in 0..118 {
+        assert_eq!(served(&service, &mut server).await, "Bearer a");
+        server.hears_nothing().await;
+        pass(Duration::from_secs(1)).await;
+    }
+    pass(Duration::from_secs(3)).await;
+    assert_eq!(served(&service, &mut server).await, "Bearer a");
+    server.grants(token("b", 3600)).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_handle_renews_ahead_too() {
     let (service, mut server) = aged(DUE).await;
@@ -206,7 +226,7 @@ async fn it_can_be_switched_off() {
     sent.await.unwrap().unwrap();
 }
 
-/// Some servers keep a token and give it again until its end: asked at each step of the way, they would be asked ever faster.
+/// Some servers keep a token and give it again until its end: they are asked again at half of what is left, and no more often.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_gives_the_same_token_again_is_not_stormed() {
     let began = Instant::now();
