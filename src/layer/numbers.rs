@@ -26,7 +26,7 @@ impl<G, T> OAuth2Layer<G, T> {
 
     /// Which part of [`refresh_ahead`](OAuth2Layer::refresh_ahead) is left to chance, drawn anew for each token: 0.2, which is
     /// to say that it is renewed 240 to 300 s before its expiry. So a fleet that began at one moment does not renew at one.
-    /// Zero leaves nothing.
+    /// Zero leaves nothing. Without a `refresh_ahead` it has nothing to work on.
     ///
     /// # Errors
     ///
