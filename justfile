@@ -24,6 +24,10 @@ clippy:
 test:
     bash .ci/run test
 
+# Eight processes that share one login
+siblings:
+    bash .ci/run siblings
+
 # The examples in the documentation
 doctest:
     bash .ci/run doctest
@@ -51,6 +55,10 @@ loom:
 # The cell under Miri
 miri:
     bash .ci/run miri
+
+# Each parser, with what a fuzzer makes of it
+fuzz:
+    bash .ci/run fuzz
 
 # What would be published
 package:

@@ -41,6 +41,11 @@ impl Now {
         self.wall
     }
 
+    pub(crate) fn unix_millis(self) -> u64 {
+        let since = self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        since.as_millis().try_into().unwrap_or_default()
+    }
+
     /// For models, whose time does not pass.
     #[cfg(all(test, tower_oauth2_loom))]
     pub(crate) fn earlier(self, by: Duration) -> Self {

@@ -32,9 +32,18 @@ impl Origin {
             s if *s == Scheme::HTTP => false,
             _ => return false,
         };
-        https == self.https
-            && uri.port_u16().unwrap_or(default_port(https)) == self.port
-            && host.eq_ignore_ascii_case(&self.host)
+        https == self.https && port(uri, host, https) == Some(self.port) && host.eq_ignore_ascii_case(&self.host)
+    }
+}
+
+/// The port that a request goes to; `None` where it cannot be read, for then clients differ.
+fn port(uri: &Uri, host: &str, https: bool) -> Option<u16> {
+    let authority = uri.authority()?.as_str();
+    let after_host = authority.rsplit('@').next()?.strip_prefix(host)?;
+    match after_host {
+        "" | ":" => Some(default_port(https)),
+        // Behind the brackets of an IPv6 address anything gets through to here.
+        _ => after_host.strip_prefix(':').and_then(|_| uri.port_u16()),
     }
 }
 
@@ -60,6 +69,8 @@ mod tests {
             ("https://api.example.com", "https://api.example.com@evil.example/", false),
             ("https://api.example.com", "https://user@api.example.com/", true),
             ("https://api.example.com", "/relative", false),
+            ("https://api.example.com", "https://api.example.com:44x/", false),
+            ("https://api.example.com", "https://api.example.com:99999/", false),
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080/", true),
             ("http://[::1]:8080", "http://[::1]:8080/", true),
             ("https://bücher.example", "https://xn--bcher-kva.example/", true),

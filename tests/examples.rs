@@ -30,6 +30,12 @@ mod web_application;
 #[cfg(feature = "loopback")]
 #[path = "../examples/authorization_code.rs"]
 mod authorization_code;
+#[cfg(feature = "file-store")]
+#[path = "../examples/cli_login.rs"]
+mod cli_login;
+#[cfg(feature = "redis-store")]
+#[path = "../examples/fleet_redis.rs"]
+mod fleet_redis;
 #[cfg(feature = "https")]
 #[path = "../examples/https.rs"]
 mod https;
@@ -40,6 +46,12 @@ fn authorization_code() -> Result<(), BoxError> {
     authorization_code::main()
 }
 
+#[cfg(feature = "file-store")]
+#[test]
+fn cli_login() -> Result<(), BoxError> {
+    cli_login::main()
+}
+
 #[test]
 fn custom_grant() -> Result<(), BoxError> {
     custom_grant::main()
@@ -48,6 +60,12 @@ fn custom_grant() -> Result<(), BoxError> {
 #[test]
 fn device_code() -> Result<(), BoxError> {
     device_code::main()
+}
+
+#[cfg(feature = "redis-store")]
+#[test]
+fn fleet_redis() -> Result<(), BoxError> {
+    fleet_redis::main()
 }
 
 #[cfg(feature = "https")]

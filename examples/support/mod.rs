@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `server.rs`, `settings.rs` | the authorization server: its routes and counters, and how it behaves |
 //! | `token_endpoint.rs` | `POST /token`: the grants |
+//! | `revocation_endpoint.rs` | `POST /revoke`: a client logs out |
 //! | `authorization_endpoint.rs`, `codes.rs` | `/authorize`: a person consents, and a code goes back to the client |
 //! | `device_endpoint.rs`, `devices.rs` | `/device_authorization` and `/device`: a person consents for a device |
 //! | `pages.rs` | what the person sees |
@@ -33,6 +34,7 @@ mod pages;
 mod person;
 mod pkce;
 mod registry;
+mod revocation_endpoint;
 mod server;
 mod settings;
 mod token_endpoint;

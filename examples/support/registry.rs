@@ -97,6 +97,16 @@ impl Registry {
         self.lock().end(login);
     }
 
+    /// Ends this token, if it is the client's. With a refresh token goes all that came of the same consent (RFC 7009 §2.1).
+    pub(crate) fn revoke_token(&self, token: &str, client: &str) {
+        let mut state = self.lock();
+        if let Some(refresh) = state.refresh.get(token).filter(|refresh| refresh.client == client) {
+            let login = refresh.login;
+            state.end(login);
+        }
+        state.access.remove(token);
+    }
+
     /// Ends every refresh token, as a server does when a person logs out elsewhere.
     pub(crate) fn revoke_refresh_tokens(&self) {
         self.lock().refresh.clear();

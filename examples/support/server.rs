@@ -17,6 +17,7 @@ use super::{
     devices::Devices,
     listener::Listener,
     registry::Registry,
+    revocation_endpoint,
     settings::Settings,
     token_endpoint,
 };
@@ -66,6 +67,10 @@ impl AuthServer {
         self.url("/device_authorization")
     }
 
+    pub(crate) fn revocation_url(&self) -> String {
+        self.url("/revoke")
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.listener.origin())
     }
@@ -90,6 +95,7 @@ impl AuthServer {
 async fn route(state: Arc<State>, request: Request<Incoming>) -> Answer {
     match (request.method(), request.uri().path()) {
         (&Method::POST, "/token") => token_endpoint::answer(&state, request).await,
+        (&Method::POST, "/revoke") => revocation_endpoint::answer(&state, request).await,
         (&Method::GET | &Method::POST, "/authorize") => authorization_endpoint::answer(&state, request).await,
         (&Method::POST, "/device_authorization") => device_endpoint::authorize(&state, request).await,
         (&Method::GET | &Method::POST, "/device") => device_endpoint::verify(&state, request).await,

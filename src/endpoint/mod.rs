@@ -2,12 +2,16 @@
 
 mod response;
 mod retry_after;
+mod revocation;
 
 pub(crate) use self::response::Answer;
+pub use self::revocation::RevocationEndpoint;
 
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use url::Url;
+use url::form_urlencoded::byte_serialize;
+use zeroize::Zeroizing;
 
 use crate::client::Client;
 use crate::clock;
@@ -148,9 +152,16 @@ impl TokenEndpoint {
         let mut request = Request::new(form.encode());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.clone();
+        let credentials = headers.get(AUTHORIZATION).cloned();
         *request.headers_mut() = headers;
         let answer = http.send(request).await?;
-        let secrets: Vec<&str> = form.secrets().chain(self.client.secret()).collect();
+        // A server may repeat them as it reads them, or as they came.
+        let plain: Vec<&str> = form.secrets().chain(self.client.secret()).collect();
+        let encoded: Vec<Zeroizing<String>> =
+            plain.iter().map(|secret| Zeroizing::new(byte_serialize(secret.as_bytes()).collect())).collect();
+        let credentials = credentials.as_ref().and_then(|header| header.to_str().ok()?.strip_prefix("Basic "));
+        let secrets: Vec<&str> =
+            plain.into_iter().chain(encoded.iter().map(|secret| secret.as_str())).chain(credentials).collect();
         response::read(&answer, clock::now(), &secrets)
     }
 }

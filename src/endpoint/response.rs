@@ -24,7 +24,9 @@ pub(super) fn read(answer: &Response<Bytes>, now: Now, secrets: &[&str]) -> Resu
     }
     let members = members(answer.body());
     let oauth = members.as_ref().and_then(|members| oauth_error(members, secrets));
-    if !status.is_success() || oauth.is_some() {
+    // One that repeats a secret is not kept, and is an error all the same.
+    let is_error = members.as_ref().is_some_and(|members| error_code(members).is_some());
+    if !status.is_success() || is_error {
         let kind = kind(status, oauth.as_ref().map(OAuthError::error));
         return Err(failed(Error::new(kind, "").with_oauth(oauth)));
     }
@@ -57,7 +59,11 @@ fn form(body: &[u8]) -> Option<Map<String, Value>> {
 
 fn oauth_error(members: &Map<String, Value>, secrets: &[&str]) -> Option<OAuthError> {
     let text = |name: &str| members.get(name).and_then(Value::as_str);
-    OAuthError::heard(text("error")?, text("error_description"), text("error_uri"), secrets)
+    OAuthError::heard(error_code(members)?, text("error_description"), text("error_uri"), secrets)
+}
+
+fn error_code(members: &Map<String, Value>) -> Option<&str> {
+    members.get("error").and_then(Value::as_str).filter(|code| !code.chars().all(char::is_control))
 }
 
 /// What kind of failure it is. An overloaded server is not believed about anything else: gateways answer 503 with

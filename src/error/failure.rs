@@ -42,6 +42,7 @@ struct Inner {
     retry_at: Option<SystemTime>,
     spent_refresh_token: bool,
     asked_in_vain: bool,
+    curable: bool,
     source: Option<BoxError>,
 }
 
@@ -113,6 +114,7 @@ impl Error {
             retry_at: None,
             spent_refresh_token: false,
             asked_in_vain: false,
+            curable: false,
             source: None,
         }))
     }
@@ -172,10 +174,18 @@ impl Error {
         self.change(|inner| inner.asked_in_vain = true)
     }
 
+    /// Says that a login which is needed may be made by somebody else, in the store that both use.
+    pub(crate) fn curable(self) -> Self {
+        if self.kind() == ErrorKind::LoginNeeded { self.change(|inner| inner.curable = true) } else { self }
+    }
+
     /// Whether only the user can change it: no request tries again by itself.
     pub(crate) fn waits_for_the_user(&self) -> bool {
         self.0.asked_in_vain
-            || matches!(self.0.kind, ErrorKind::LoginNeeded | ErrorKind::Denied | ErrorKind::LoginExpired)
+            || match self.0.kind {
+                ErrorKind::LoginNeeded => !self.0.curable,
+                kind => matches!(kind, ErrorKind::Denied | ErrorKind::LoginExpired),
+            }
     }
 
     /// As a tonic client understands it: it looks for a `Status` among the causes, and takes what it does not find for
@@ -209,6 +219,7 @@ impl Error {
                     retry_at: self.0.retry_at,
                     spent_refresh_token: self.0.spent_refresh_token,
                     asked_in_vain: self.0.asked_in_vain,
+                    curable: self.0.curable,
                     source: self.0.source.is_some().then(|| Box::new(self.clone()) as BoxError),
                 };
                 change(&mut inner);

@@ -7,8 +7,9 @@ const LONGEST: usize = 512;
 
 /// The codes of RFC 6749 §4.1.2.1 and §5.2, RFC 7009, RFC 8628, RFC 8707 and RFC 9449. Everybody knows them, so they repeat no
 /// secret, even where a secret is as short as a part of one: what happens next depends on them.
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 18] = [
     "access_denied",
+    "authorization_declined",
     "authorization_pending",
     "expired_token",
     "invalid_client",
@@ -61,8 +62,13 @@ impl OAuthError {
     /// `None` when there is no code that can be kept.
     pub(crate) fn heard(error: &str, description: Option<&str>, uri: Option<&str>, secrets: &[&str]) -> Option<Self> {
         let keep = |text: &str| {
-            let leaks = secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret));
-            let clean: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+            // First of all, for a secret that is cut in two by a line break is whole without it.
+            let mut clean: String = text.chars().filter(|c| !c.is_control()).collect();
+            let leaks =
+                secrets.iter().any(|secret| !secret.is_empty() && (text.contains(secret) || clean.contains(secret)));
+            if let Some((end, _)) = clean.char_indices().nth(LONGEST) {
+                clean.truncate(end);
+            }
             (!leaks && !clean.is_empty()).then_some(clean)
         };
         let error = if KNOWN.contains(&error) { Some(error.to_owned()) } else { keep(error) };
@@ -98,6 +104,8 @@ mod tests {
         let heard = OAuthError::heard("invalid_client", Some("bad secret 'hunter2'"), None, &["hunter2"]).unwrap();
         assert_eq!(heard.to_string(), "invalid_client");
         assert_eq!(OAuthError::heard("hunter2", None, None, &["hunter2"]), None);
+        let heard = OAuthError::heard("invalid_client", Some("hun\u{7f}ter2"), None, &["hunter2"]).unwrap();
+        assert_eq!(heard.description(), None, "in two lines");
     }
 
     #[test]

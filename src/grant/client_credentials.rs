@@ -46,7 +46,9 @@ impl ClientCredentials {
 
     /// The grant at an endpoint that was made otherwise, such as with [`TokenEndpoint::dangerous_cleartext`].
     pub fn at(endpoint: TokenEndpoint) -> Self {
-        Self { common: Common::new(endpoint) }
+        let mut common = Common::new(endpoint);
+        common.is_repeatable = true;
+        Self { common }
     }
 }
 

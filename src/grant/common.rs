@@ -17,6 +17,8 @@ pub(super) struct Common {
     pub(super) preset: Preset,
     /// Whose token it is, where the grant itself knows.
     pub(super) subject: Option<String>,
+    /// Whether the grant gets its first token again and again, with no person and no refresh token.
+    pub(super) is_repeatable: bool,
 }
 
 /// How far one comes without the grant itself.
@@ -33,7 +35,13 @@ pub(super) enum Renewal {
 
 impl Common {
     pub(super) fn new(endpoint: TokenEndpoint) -> Self {
-        Self { endpoint, parameters: Parameters::default(), preset: Preset::default(), subject: None }
+        Self {
+            endpoint,
+            parameters: Parameters::default(),
+            preset: Preset::default(),
+            subject: None,
+            is_repeatable: false,
+        }
     }
 
     /// What tells this grant's tokens from all others in a store.
@@ -183,8 +191,9 @@ macro_rules! common_options {
             /// The grant is to be complete by now: the entry is named after its token endpoint, client, scope, resources and
             /// parameters.
             pub fn persisted<S: crate::store::TokenStore>(self, store: S) -> crate::grant::Persisted<Self, S> {
-                let key = self.common.key();
-                crate::grant::Persisted::new(self, store, key)
+                let (key, is_repeatable) = (self.common.key(), self.common.is_repeatable);
+                let persisted = crate::grant::Persisted::new(self, store, key);
+                if is_repeatable { persisted.renew_without_store() } else { persisted }
             }
 
             /// A header of every request to the server's endpoints, such as an API key: see

@@ -64,6 +64,7 @@ impl Password {
     pub fn at(endpoint: TokenEndpoint, username: impl Into<String>, password: impl Into<String>) -> Self {
         let (username, mut common) = (username.into(), Common::new(endpoint));
         common.subject = Some(username.clone());
+        common.is_repeatable = true;
         Self { common, username, password: Secret::new(password) }
     }
 }

@@ -3,14 +3,25 @@
 //! | store | for |
 //! | --- | --- |
 //! | [`MemoryStore`] | several layers in one process, and tests |
+//! | `FileStore` (feature `file-store`) | programs that start again, and several processes of one machine |
+//! | `KeyringStore` (feature `keyring-store`) | programs on a person's machine |
+//! | `RedisStore` (feature `redis-store`) | processes on several machines |
 //! | any [`TokenStore`] | a database of your own |
 //!
 //! A store keeps one [`Entry`] for each [`Key`]. [`Persisted`](crate::grant::Persisted) reads and writes it, under the store's
 //! lock: see [stores](crate::docs::stores) for the protocol, and for what is promised when what fails.
 
 mod entry;
+#[cfg(feature = "file-store")]
+mod file;
 mod key;
+#[cfg(feature = "keyring-store")]
+mod keyring;
 mod memory;
+#[cfg(feature = "redis-store")]
+mod redis;
+#[cfg(feature = "redis-store")]
+mod sealed;
 
 use std::future::Future;
 
@@ -19,8 +30,14 @@ use tokio::sync::watch;
 use crate::error::BoxError;
 
 pub use self::entry::Entry;
+#[cfg(feature = "file-store")]
+pub use self::file::{FileLock, FileStore};
 pub use self::key::Key;
+#[cfg(feature = "keyring-store")]
+pub use self::keyring::{KeyringLock, KeyringStore};
 pub use self::memory::MemoryStore;
+#[cfg(feature = "redis-store")]
+pub use self::redis::{RedisLease, RedisStore};
 
 /// A place where tokens outlive the process.
 ///

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde::de::Error as _;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Token, members};
 use crate::clock;
@@ -35,7 +35,10 @@ impl Serialize for Token {
 
 impl<'de> Deserialize<'de> for Token {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let members = Map::<String, Value>::deserialize(deserializer)?;
+        // Not as a `Map`: the error of one repeats the text that it got instead.
+        let Value::Object(members) = Value::deserialize(deserializer)? else {
+            return Err(D::Error::custom("a stored token is an object"));
+        };
         members::from_store(members, clock::now()).map_err(|error| D::Error::custom(error.context()))
     }
 }

@@ -48,7 +48,14 @@ impl Authorization {
         let mut number = |name| seconds(name, &members.remove(name).unwrap_or_default());
         let expires_in = number("expires_in")?.ok_or_else(|| missing("expires_in"))?;
         let interval = number("interval")?;
-        Ok(Self { device_code, prompt: DevicePrompt::new(user_code, address, complete, expires_in), interval })
+        let prompt = DevicePrompt::new(user_code, address, complete, expires_in);
+        // Nothing may be left of them that a person can read.
+        for (name, shown) in [("user_code", prompt.user_code()), ("verification_uri", prompt.verification_uri())] {
+            if shown.is_empty() {
+                return Err(missing(name));
+            }
+        }
+        Ok(Self { device_code, prompt, interval })
     }
 }
 

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::follow::Following;
-use super::{Found, is_newer};
-use crate::clock;
+use super::saving::Saving;
+use super::{Choice, is_newer};
+use crate::clock::{self, Deadline};
 use crate::error::{BoxError, Error, ErrorKind};
 use crate::panics::{caught, caught_future};
 use crate::store::{Entry, Key, TokenStore};
@@ -16,25 +19,39 @@ use crate::transport::Transport;
 /// How long the store may take for anything but the lock. Longer is as an error.
 const STORE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// After a failed save the lock is kept for so many further tries, the first after this wait, and each after twice the last: a
-/// sibling would find the spent refresh token.
-const SAVE_TRIES: u32 = 6;
-const SAVE_WAIT: Duration = Duration::from_millis(100);
+/// A store that cannot be asked is asked again after this, and then after twice as long each time, up to the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// Who hears of the store's errors.
+type Tell = dyn Fn(&Error) + Send + Sync;
 
 pub(super) struct Keeper<S> {
     store: Arc<S>,
     pub(super) key: Key,
     pub(super) lock_deadline: Duration,
-    pub(super) tell: Option<Arc<dyn Fn(&Error) + Send + Sync>>,
+    pub(super) tell: Option<Arc<Tell>>,
     /// The generation of the newest token that was taken from the store, or saved.
     pub(super) seen: Arc<Mutex<Option<u64>>>,
+    /// Whether to renew a token that the store cannot be asked for.
+    pub(super) goes_without_store: bool,
+    /// Counts the renewals: each ends what is left to do for the one before.
+    renewals: watch::Sender<u64>,
     following: Mutex<Option<Following>>,
 }
 
 impl<S: TokenStore> Keeper<S> {
     pub(super) fn new(store: Arc<S>, key: Key) -> Self {
-        let lock_deadline = Duration::from_secs(60);
-        Self { store, key, lock_deadline, tell: None, seen: Arc::default(), following: Mutex::new(None) }
+        Self {
+            store,
+            key,
+            lock_deadline: Duration::from_secs(60),
+            tell: None,
+            seen: Arc::default(),
+            goes_without_store: false,
+            renewals: watch::Sender::default(),
+            following: Mutex::new(None),
+        }
     }
 
     pub(super) fn seen(&self) -> Option<u64> {
@@ -52,14 +69,38 @@ impl<S: TokenStore> Keeper<S> {
         }
     }
 
-    /// The turn to renew the token; none when the store cannot be reached, and the token is renewed without it.
+    /// The turn to renew the token, and what is there; none where the store cannot be asked, and the token is renewed without it.
     ///
     /// # Errors
     ///
-    /// When another has the turn for too long.
-    pub(super) async fn turn(&self) -> Result<Option<S::Lock>, Error> {
-        match clock::within(self.lock_deadline, whole(|| self.store.lock(&self.key))).await {
-            Some(outcome) => Ok(self.told(outcome)),
+    /// When another has the turn for too long, or the store is away for as long and the token is not to be renewed without it.
+    pub(super) async fn turn(&self, ahead: bool) -> Result<Option<(S::Lock, Option<Entry>)>, Error> {
+        self.renewals.send_modify(|renewals| *renewals += 1);
+        let end = Deadline::after(clock::now(), self.lock_deadline);
+        let mut wait = FIRST_WAIT;
+        loop {
+            let error = match self.locked(end.remaining(clock::now())).await? {
+                Ok(locked) => return Ok(Some(locked)),
+                Err(error) => error,
+            };
+            self.tell(&error);
+            // While the token still serves there is time: the next try is the cell's.
+            if ahead || end.remaining(clock::now()) <= wait {
+                return Err(error);
+            }
+            if self.goes_without_store {
+                return Ok(None);
+            }
+            clock::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// The turn and what is there, or why the store could not be asked.
+    async fn locked(&self, limit: Duration) -> Result<Result<(S::Lock, Option<Entry>), Error>, Error> {
+        match clock::within(limit, whole(|| self.store.lock(&self.key))).await {
+            Some(Ok(turn)) => Ok(self.load().await.map(|stored| (turn, stored))),
+            Some(Err(error)) => Ok(Err(error)),
             None => {
                 let why = format!("another process was renewing this token for more than {:?}", self.lock_deadline);
                 Err(Error::new(ErrorKind::Store, why))
@@ -90,55 +131,57 @@ impl<S: TokenStore> Keeper<S> {
     }
 
     /// What to go on with, when it is this one's turn.
-    pub(super) fn choose(&self, previous: Option<Token>, stored: Option<Entry>, seen: Option<u64>) -> Found {
-        let Some(stored) = stored else {
-            return Found::Renew { previous, generation: seen.unwrap_or_default() };
-        };
+    pub(super) fn choose(&self, previous: Option<Token>, stored: Option<Entry>, seen: Option<u64>) -> Choice {
+        let Some(stored) = stored else { return Choice::Renew(previous) };
+        // One that the user has set before anything was seen is newer than what is there now.
+        let seen = if previous.is_some() { seen.or(Some(stored.generation)) } else { seen };
         if let Some(token) = self.adopt(stored.clone(), seen) {
-            return Found::Newer(token);
+            return Choice::Newer(token);
         }
-        let generation = stored.generation.max(seen.unwrap_or_default());
         // Of an expired one the refresh token counts, and the store has the newest; unless the user has set another.
-        let previous = match previous {
+        Choice::Renew(match previous {
             Some(previous) if !is_newer(&stored, seen) => Some(previous),
             // At the start one that has ended, with nothing to renew it by, counts as none.
             None => Some(stored.token).filter(|token| token.refresh_token().is_some()),
             Some(_) => Some(stored.token),
-        };
-        Found::Renew { previous, generation }
+        })
     }
 
-    /// Saves a new token. When that fails, it is tried again in the background, with the lock held.
-    pub(super) async fn save(&self, entry: Entry, turn: Option<S::Lock>) {
-        // Before it is saved: whoever follows the store is not to take it for a sibling's.
-        see(&self.seen, entry.generation);
-        let Some(mut turn) = turn else { return };
-        if self.told(save(&*self.store, &self.key, &entry, &mut turn).await).is_some() {
+    /// Saves a new token, which came after what was `seen`; `stored` is the generation that the store has, if it could be read.
+    ///
+    /// When that fails, or there is no turn to do it in, it is tried again in the background.
+    pub(super) async fn save(&self, token: Token, seen: Option<u64>, stored: Option<u64>, turn: Option<S::Lock>) {
+        // A store that could not be read just now is not waited for once more.
+        let at_once = turn.is_some() && stored.is_some();
+        let mut saving = Saving {
+            store: self.store.clone(),
+            key: self.key.clone(),
+            token,
+            lock_deadline: self.lock_deadline,
+            turn,
+            stored,
+            base: stored.max(seen),
+            saved_as: None,
+            seen: self.seen.clone(),
+            next: self.renewals.subscribe(),
+        };
+        if at_once && self.told(saving.attempt().await).is_some() {
             return;
         }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (store, key) = (self.store.clone(), self.key.clone());
-        runtime.spawn(async move {
-            for tries in 0..SAVE_TRIES {
-                clock::sleep(SAVE_WAIT * 2_u32.pow(tries)).await;
-                if save(&*store, &key, &entry, &mut turn).await.is_ok() {
-                    break;
-                }
-            }
-        });
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(saving.go_on());
+        }
     }
 
     /// Tells of an error, and goes on without what would have been there.
     pub(super) fn told<T>(&self, outcome: Result<T, Error>) -> Option<T> {
-        match outcome {
-            Ok(value) => Some(value),
-            Err(error) => {
-                if let Some(tell) = &self.tell {
-                    // It is the user's, and must not take a new token along either.
-                    let _ = caught(|| tell(&error));
-                }
-                None
-            }
+        outcome.map_err(|error| self.tell(&error)).ok()
+    }
+
+    fn tell(&self, error: &Error) {
+        if let Some(tell) = &self.tell {
+            // It is the user's, and must not take a new token along.
+            let _ = caught(|| tell(error));
         }
     }
 }
@@ -148,11 +191,7 @@ pub(super) fn see(seen: &Mutex<Option<u64>>, generation: u64) {
     *seen = Some(seen.unwrap_or_default().max(generation));
 }
 
-async fn save<S: TokenStore>(store: &S, key: &Key, entry: &Entry, turn: &mut S::Lock) -> Result<(), Error> {
-    in_time(|| store.save(key, entry, turn)).await
-}
-
-async fn in_time<T, Fut>(operation: impl FnOnce() -> Fut) -> Result<T, Error>
+pub(super) async fn in_time<T, Fut>(operation: impl FnOnce() -> Fut) -> Result<T, Error>
 where
     Fut: Future<Output = Result<T, BoxError>>,
 {
@@ -163,7 +202,7 @@ where
 }
 
 /// An operation of the store. A panic in it is an error like any other: it must not take a new token along.
-async fn whole<T, Fut>(operation: impl FnOnce() -> Fut) -> Result<T, Error>
+pub(super) async fn whole<T, Fut>(operation: impl FnOnce() -> Fut) -> Result<T, Error>
 where
     Fut: Future<Output = Result<T, BoxError>>,
 {
@@ -182,6 +221,8 @@ impl<S> Clone for Keeper<S> {
             lock_deadline: self.lock_deadline,
             tell: self.tell.clone(),
             seen: Arc::default(),
+            goes_without_store: self.goes_without_store,
+            renewals: watch::Sender::default(),
             following: Mutex::new(None),
         }
     }

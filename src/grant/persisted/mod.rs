@@ -2,6 +2,7 @@
 
 mod follow;
 mod keeper;
+mod saving;
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,9 +43,11 @@ use crate::transport::Transport;
 ///
 /// # Errors
 ///
-/// The store's own errors cost nobody their token: what there is serves on, is renewed without the store, and
-/// [`on_store_error`](Self::on_store_error) is told. One alone comes out: when another process holds the lock for too long, it
-/// is [`ErrorKind::Store`](crate::ErrorKind::Store), for to renew the token past its back could spend the same refresh token twice.
+/// The store's own errors cost nobody their token: it serves to its end, and [`on_store_error`](Self::on_store_error) is told. When
+/// it has ended, and the store cannot be asked or another process holds its lock for longer than
+/// [`lock_deadline`](Self::lock_deadline), it is [`ErrorKind::Store`](crate::ErrorKind::Store): to renew the token past the others'
+/// backs could spend the same refresh token twice, and end the login for all. See
+/// [`renew_without_store`](Self::renew_without_store).
 ///
 /// # Security
 ///
@@ -55,11 +58,11 @@ pub struct Persisted<G, S> {
 }
 
 /// Of the token that a store has, and one that a caller has, the one to go on with.
-enum Found {
+enum Choice {
     /// A sibling's, which serves.
     Newer(Token),
     /// The one to renew.
-    Renew { previous: Option<Token>, generation: u64 },
+    Renew(Option<Token>),
 }
 
 impl<G, S: TokenStore> Persisted<G, S> {
@@ -82,6 +85,17 @@ impl<G, S: TokenStore> Persisted<G, S> {
     #[must_use]
     pub fn lock_deadline(self, deadline: Duration) -> Self {
         self.keeper(|keeper| keeper.lock_deadline = deadline)
+    }
+
+    /// Renews a token that has ended also when the store cannot be asked, and saves the new one when it is back.
+    ///
+    /// By default that waits for the store, up to [`lock_deadline`](Self::lock_deadline), and is then
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store): several processes, each for itself, would spend the same refresh token, and at
+    /// a start nobody knows which one is the newest. Grants that need neither a person nor a refresh token, such as
+    /// [`ClientCredentials`](super::ClientCredentials), go on by themselves.
+    #[must_use]
+    pub fn renew_without_store(self) -> Self {
+        self.keeper(|keeper| keeper.goes_without_store = true)
     }
 
     /// Tells of each error of the store. It is called within the token call, so it should be quick.
@@ -126,37 +140,39 @@ impl<G: Grant, S: TokenStore> Grant for Persisted<G, S> {
         let keeper = &self.keeper;
         keeper.follow(&http);
         let seen = keeper.seen();
-        let forgotten = previous.is_none() && seen.is_some();
-        if !forgotten && let Some(token) = keeper.look().await.and_then(|entry| keeper.adopt(entry, seen)) {
+        let forgotten = seen.filter(|_| previous.is_none());
+        // There is a token, and it is not from here: the user has set it, and no stored one is newer.
+        let brought = previous.is_some() && seen.is_none();
+        if let Some(forgotten) = forgotten {
+            keeper.told(keeper.clear(forgotten).await);
+        } else if !brought && let Some(token) = keeper.look().await.and_then(|entry| keeper.adopt(entry, seen)) {
             return Ok(token);
         }
 
-        let mut turn = keeper.turn().await?;
-        let stored = match turn {
-            Some(_) => keeper.look().await,
-            None => None,
+        let (turn, stored) = keeper.turn(http.is_ahead()).await?.unzip();
+        let generation = stored.as_ref().map(|stored| stored.as_ref().map_or(0, |entry| entry.generation));
+        // What was forgotten is not taken again, even if it could not be removed.
+        let stored = stored.flatten().filter(|entry| forgotten.is_none() || is_newer(entry, seen));
+        let stored_secret = stored.as_ref().and_then(|entry| entry.token.refresh_token().map(ToOwned::to_owned));
+        let previous = match keeper.choose(previous, stored, seen) {
+            Choice::Newer(token) => return Ok(token),
+            Choice::Renew(previous) => previous,
         };
-        let stored = match stored {
-            Some(entry) if forgotten && !is_newer(&entry, seen) => {
-                keeper.told(keeper.clear(entry.generation).await);
-                None
-            }
-            stored => stored,
-        };
-        let (previous, generation) = match keeper.choose(previous, stored, seen) {
-            Found::Newer(token) => return Ok(token),
-            Found::Renew { previous, generation } => (previous, generation),
-        };
+        // Another's login is not to go with ours.
+        let sends_stored = previous.as_ref().is_some_and(|sent| sent.refresh_token() == stored_secret.as_deref());
         match self.grant.obtain(previous, http).await {
             Ok(token) => {
-                keeper.save(Entry::new(token.clone(), generation + 1), turn.take()).await;
+                keeper.save(token.clone(), seen, generation, turn).await;
                 Ok(token)
             }
             Err(error) => {
-                if error.spent_refresh_token() && turn.is_some() {
+                if error.spent_refresh_token()
+                    && sends_stored
+                    && let Some(generation) = generation
+                {
                     keeper.told(keeper.clear(generation).await);
                 }
-                Err(error)
+                Err(error.curable())
             }
         }
     }
