@@ -7,7 +7,7 @@ use super::outcome::{Age, Current, Failure};
 use super::refusals::Refusals;
 use super::terms::{Ahead, Departure, Dice, Found};
 use crate::clock::{Deadline, Now};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::token::Token;
 use crate::transport::Reason;
 
@@ -116,9 +116,11 @@ impl<F: Clone> State<F> {
         if error.spent_refresh_token() {
             self.drop_refresh_token(departure.previous.as_ref());
         }
-        if departure.reason == Reason::Ahead && error.waits_for_the_user() {
-            // Nobody was asked, for the token still serves. When it no longer does, a flight may ask them.
-            self.hold_out(None, now);
+        if departure.reason == Reason::Ahead && (error.waits_for_the_user() || error.kind() == ErrorKind::Store) {
+            // Nobody was asked, and no store was waited for, for the token still serves. When it no longer does, a flight may.
+            let wait = freshness::backoff(dice.policy, 1, dice.jitter, None);
+            let retry = (!error.waits_for_the_user()).then(|| Deadline::after(now, wait));
+            self.hold_out(retry, now);
             return Failure::void(error, now);
         }
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
@@ -223,7 +225,6 @@ mod tests {
     use super::super::freshness::Policy;
     use super::*;
     use crate::clock;
-    use crate::error::ErrorKind;
 
     type Numbered = State<u32>;
 

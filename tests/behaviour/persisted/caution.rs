@@ -99,6 +99,27 @@ async fn a_token_that_has_ended_waits_for_the_store() {
     }
 }
 
+/// A try ahead of time that met no store says nothing about the time when the token has ended.
+#[tokio::test(start_paused = true)]
+async fn a_try_ahead_of_time_is_not_held_against_those_who_wait_later() {
+    let store = Scripted::default();
+    put(&store.memory, token("a", "r1", 10), 1).await;
+    let (service, mut server) = with(cautious(store.clone()));
+    served(&service, &mut server, "a").await;
+    store.script(Operation::Lock, Fault::Fails);
+    for _ in 0..9 {
+        pass(Duration::from_secs(1)).await;
+        served(&service, &mut server, "a").await;
+    }
+    pass(Duration::from_millis(1_100)).await;
+    let waiting = send(&service);
+    pass(Duration::from_secs(1)).await;
+    store.heal();
+    assert_eq!(super::renewal(&mut server, 200, super::answer("b", "r2")).await, "r1");
+    server.serves().await;
+    waiting.await.unwrap().unwrap();
+}
+
 /// Somebody logs out and in again: the new login is newer than any that was seen, and nobody takes it away.
 #[tokio::test(start_paused = true)]
 async fn a_new_login_is_newer_than_all_before() {
