@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::attach;
-use crate::cell::{Acquired, Cell, Current, Wait};
+use crate::cell::{Acquired, Cell, Current};
 use crate::challenge::asks_for_others_only;
 use crate::error::{BoxError, Error};
 
@@ -72,10 +72,16 @@ pin_project! {
 }
 
 struct Late<S, B> {
-    /// Waits for the token of this cell; `None` when the request has what it needs.
-    wait: Option<(Wait, Arc<Cell>)>,
+    /// `None` when the request needs no token.
+    token: Option<Wanted>,
     service: S,
     request: Option<Request<B>>,
+}
+
+/// A token that a request is to be sent with, as new as there is one at that moment.
+struct Wanted {
+    cell: Arc<Cell>,
+    acquired: Acquired,
 }
 
 impl<F, S, B> ResponseFuture<F, S, B> {
@@ -88,21 +94,24 @@ impl<F, S, B> ResponseFuture<F, S, B> {
         Self { state: State::Failed { error: Some(told(error, request)) }, sent: None }
     }
 
-    /// Readies `service`, and sends.
-    pub(crate) fn late(service: S, request: Request<B>, sent: Option<Sent>) -> Self {
-        Self { state: State::Late { late: Box::new(Late { wait: None, service, request: Some(request) }) }, sent }
+    /// Readies `service`, and sends, without a token.
+    pub(crate) fn late(service: S, request: Request<B>) -> Self {
+        Self::of(Late { token: None, service, request: Some(request) })
     }
 
-    /// Waits for the token of `cell`, then as [`ResponseFuture::late`].
-    pub(crate) fn waiting(service: S, request: Request<B>, wait: Wait, cell: Arc<Cell>) -> Self {
-        let late = Late { wait: Some((wait, cell)), service, request: Some(request) };
+    /// Waits for the token of `cell`, readies `service`, and sends.
+    pub(crate) fn wanting(service: S, request: Request<B>, acquired: Acquired, cell: Arc<Cell>) -> Self {
+        Self::of(Late { token: Some(Wanted { cell, acquired }), service, request: Some(request) })
+    }
+
+    fn of(late: Late<S, B>) -> Self {
         Self { state: State::Late { late: Box::new(late) }, sent: None }
     }
 }
 
 impl<F, S, B, R> Future for ResponseFuture<F, S, B>
 where
-    S: Service<Request<B>, Response = Response<R>, Future = F>,
+    S: Service<Request<B>, Response = Response<R>, Future = F> + Clone,
     S::Error: Into<BoxError>,
     F: Future<Output = Result<Response<R>, S::Error>>,
 {
@@ -139,35 +148,62 @@ impl<S, B> Late<S, B> {
     /// The inner service's future, once the request is with it; `None` when it was taken already.
     fn poll_sent(&mut self, cx: &mut Context<'_>, sent: &mut Option<Sent>) -> Poll<Result<Option<S::Future>, BoxError>>
     where
-        S: Service<Request<B>>,
+        S: Service<Request<B>> + Clone,
         S::Error: Into<BoxError>,
     {
-        while let Some((wait, cell)) = &mut self.wait {
-            let current = match ready!(Pin::new(&mut *wait).poll(cx)) {
-                Ok(current) => current,
-                Err(failure) => match cell.after(failure) {
-                    Acquired::Usable(current) => current,
-                    Acquired::Failed(failure) => {
-                        let error = match &self.request {
-                            Some(request) => told(failure.error, request),
-                            None => failure.error,
-                        };
-                        return Poll::Ready(Err(error.into()));
-                    }
-                    Acquired::Wait(again) => {
-                        *wait = again;
-                        continue;
-                    }
-                },
-            };
-            if let Some(request) = &mut self.request {
-                *sent = Some(Sent::with(request, &current, cell));
+        loop {
+            ready!(self.poll_token(cx))?;
+            ready!(self.service.poll_ready(cx)).map_err(Into::into)?;
+            if self.attach(sent) {
+                let service = &mut self.service;
+                return Poll::Ready(Ok(self.request.take().map(|request| service.call(request))));
             }
-            self.wait = None;
+            // It has ended while the inner service was waited for, whose place others may need: the token call among them.
+            self.service = self.service.clone();
         }
-        ready!(self.service.poll_ready(cx)).map_err(Into::into)?;
-        let service = &mut self.service;
-        Poll::Ready(Ok(self.request.take().map(|request| service.call(request))))
+    }
+
+    /// Waits for the token, where one is wanted.
+    fn poll_token(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        let Some(token) = &mut self.token else { return Poll::Ready(Ok(())) };
+        loop {
+            token.acquired = match &mut token.acquired {
+                Acquired::Usable(_) => return Poll::Ready(Ok(())),
+                Acquired::Wait(wait) => match ready!(Pin::new(wait).poll(cx)) {
+                    Ok(current) => Acquired::Usable(current),
+                    Err(failure) => token.cell.after(failure),
+                },
+                Acquired::Failed(failure) => {
+                    let error = failure.error.clone();
+                    let error = match &self.request {
+                        Some(request) => told(error, request),
+                        None => error,
+                    };
+                    return Poll::Ready(Err(error.into()));
+                }
+            };
+        }
+    }
+
+    /// Puts the newest token into the request. Whether that could be done, or none is wanted.
+    fn attach(&mut self, sent: &mut Option<Sent>) -> bool {
+        let (Some(token), Some(request)) = (&mut self.token, &mut self.request) else { return true };
+        *sent = token.cell.with_usable(|current| Sent::with(request, current, &token.cell));
+        // One that had ended when it came serves those who waited for it, and nobody loops.
+        if let (None, Acquired::Usable(current)) = (&sent, &token.acquired)
+            && current.came_stale()
+            && token.cell.is_newest(current.generation)
+        {
+            *sent = Some(Sent::with(request, current, &token.cell));
+        }
+        if sent.is_none() {
+            match token.cell.acquire(|| None) {
+                // As a last resort, beyond what readers see.
+                Acquired::Usable(current) => *sent = Some(Sent::with(request, &current, &token.cell)),
+                acquired => token.acquired = acquired,
+            }
+        }
+        sent.is_some()
     }
 }
 

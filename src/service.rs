@@ -109,19 +109,22 @@ where
                 self.release();
                 return ResponseFuture::failed(error, &request);
             }
-            Ok(false) => return self.send(request, inner_is_ready, None),
+            Ok(false) if inner_is_ready => return ResponseFuture::sending(self.inner.call(request), None),
+            Ok(false) => return ResponseFuture::late(self.inner.clone(), request),
             Ok(true) => {}
         }
         // The newest token: since `poll_ready` it may have been renewed, or have expired.
-        if let Some(sent) = self.cell.with_usable(|current| Sent::with(&mut request, current, &self.cell)) {
-            return self.send(request, inner_is_ready, Some(sent));
+        if inner_is_ready
+            && let Some(sent) = self.cell.with_usable(|current| Sent::with(&mut request, current, &self.cell))
+        {
+            return ResponseFuture::sending(self.inner.call(request), Some(sent));
         }
         match readiness {
             Readiness::Stale(current) if current.has_grace(clock::now()) && self.cell.is_newest(current.generation) => {
                 let sent = Sent::with(&mut request, &current, &self.cell);
-                self.send(request, true, Some(sent))
+                ResponseFuture::sending(self.inner.call(request), Some(sent))
             }
-            Readiness::Failed(failure) if !failure.is_old(clock::now()) => {
+            Readiness::Failed(failure) if !failure.is_old(clock::now()) && self.cell.age() == Age::Stale => {
                 ResponseFuture::failed(failure.error, &request)
             }
             _ => self.send_late(request),
@@ -155,38 +158,17 @@ impl<S, G, T> OAuth2<S, G, T> {
         self.inner = self.inner.clone();
     }
 
-    /// Sends through the inner service that `poll_ready` has readied, or through a clone that earns readiness itself.
-    fn send<B>(
-        &mut self,
-        request: Request<B>,
-        inner_is_ready: bool,
-        sent: Option<Sent>,
-    ) -> ResponseFuture<S::Future, S, B>
-    where
-        S: Service<Request<B>> + Clone,
-    {
-        if inner_is_ready {
-            ResponseFuture::sending(self.inner.call(request), sent)
-        } else {
-            ResponseFuture::late(self.inner.clone(), request, sent)
-        }
-    }
-
-    /// The token has expired since `poll_ready`, or the back-off has passed: readiness went stale in a `ReadyCache`, say. The future waits for a new
-    /// one, and holds nothing of the inner service meanwhile.
-    fn send_late<B>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future, S, B>
+    /// The token has expired since `poll_ready`, or the back-off has passed: readiness went stale in a `ReadyCache`, say. The future
+    /// waits for a new one, and holds nothing of the inner service meanwhile.
+    fn send_late<B>(&mut self, request: Request<B>) -> ResponseFuture<S::Future, S, B>
     where
         S: Service<Request<B>> + Clone,
         T: TokenRoute<S, B>,
     {
         self.release();
         match self.cell.acquire(|| Some(self.route.transport(&self.inner))) {
-            Acquired::Usable(current) => {
-                let sent = Sent::with(&mut request, &current, &self.cell);
-                ResponseFuture::late(self.inner.clone(), request, Some(sent))
-            }
             Acquired::Failed(failure) => ResponseFuture::failed(failure.error, &request),
-            Acquired::Wait(wait) => ResponseFuture::waiting(self.inner.clone(), request, wait, self.cell.clone()),
+            acquired => ResponseFuture::wanting(self.inner.clone(), request, acquired, self.cell.clone()),
         }
     }
 }

@@ -79,6 +79,15 @@ impl Current {
         self.grace.is_some_and(|grace| !grace.passed(now))
     }
 
+    /// Whether it was stale when it came.
+    pub(crate) fn came_stale(&self) -> bool {
+        self.grace.is_some()
+    }
+
+    pub(super) fn has_ended(&self, now: Now) -> bool {
+        self.token.expiry().is_some_and(|expiry| expiry.passed(now))
+    }
+
     /// The same, when no newer one could be had: it serves to its very end, for the skew is a caution that costs more now
     /// than it saves. The next try is not before `retry`; `None` is at the end.
     pub(super) fn holding_out(self, retry: Option<Deadline>, now: Now) -> Self {
@@ -99,21 +108,23 @@ pub(crate) struct Failure {
     pub(super) retry: Option<Deadline>,
     /// How long those who waited for this outcome get it: as long as the back-off, and a moment if there is none.
     grace: Option<Deadline>,
+    is_void: bool,
 }
 
 impl Failure {
     /// One that says nothing about the next try.
     pub(crate) fn passing(error: Error) -> Self {
-        Self { error, retry: None, grace: None }
+        Self { error, retry: None, grace: None, is_void: false }
     }
 
     /// One that is old news at once: whoever waited for it asks anew.
     pub(super) fn void(error: Error, now: Now) -> Self {
-        Self {
-            error,
-            retry: Some(Deadline::after(now, Duration::ZERO)),
-            grace: Some(Deadline::after(now, Duration::ZERO)),
-        }
+        let at_once = Some(Deadline::after(now, Duration::ZERO));
+        Self { error, retry: at_once, grace: at_once, is_void: true }
+    }
+
+    pub(crate) fn is_void(&self) -> bool {
+        self.is_void
     }
 
     pub(super) fn remembered(error: Error, wait: Duration, now: Now) -> Self {
@@ -121,7 +132,7 @@ impl Failure {
             return Self::passing(error);
         }
         let (retry, grace) = (Deadline::after(now, wait), Deadline::after(now, wait.max(GRACE / 10)));
-        Self { error: error.with_retry_at(retry.wall()), retry: Some(retry), grace: Some(grace) }
+        Self { error: error.with_retry_at(retry.wall()), retry: Some(retry), grace: Some(grace), is_void: false }
     }
 
     /// Whether the next caller may try again.

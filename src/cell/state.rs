@@ -48,10 +48,13 @@ impl<F: Clone> State<F> {
         if let Some(current) = self.usable().filter(|current| current.is_usable(|| now)) {
             return Found::Usable(current.clone());
         }
-        match (&self.flight, &self.failure) {
-            (Some(flight), _) => Found::Flying(flight.clone()),
-            (None, Some(failure)) if !failure.may_retry(now) => Found::Failed(failure.clone()),
-            (None, _) => Found::Nothing,
+        let failure = self.failure.as_ref().filter(|failure| !failure.may_retry(now));
+        match (self.usable(), failure, &self.flight) {
+            // There is no other for now, and it has not ended: the skew is only a caution.
+            (Some(current), Some(_), _) if !current.has_ended(now) => Found::Usable(current.clone()),
+            (_, _, Some(flight)) => Found::Flying(flight.clone()),
+            (_, Some(failure), None) => Found::Failed(failure.clone()),
+            (_, None, None) => Found::Nothing,
         }
     }
 
@@ -97,7 +100,9 @@ impl<F: Clone> State<F> {
         if departure.epoch != self.epoch {
             // The user has set a token since, or forgotten this one. What was set is newer than what has landed.
             return match self.usable() {
-                Some(current) => Ok(current.clone()),
+                Some(current) if current.is_usable(|| now) => Ok(current.clone()),
+                // It has to be renewed itself.
+                Some(_) => Err(Failure::void(Error::new(ErrorKind::Transport, "another token was set meanwhile"), now)),
                 // Of no generation: what is said about it has no effect.
                 None => {
                     let current = outcome.map(|token| Current::new(token, 0, now, dice.policy, dice.jitter));
@@ -158,7 +163,9 @@ impl<F: Clone> State<F> {
 
     /// A server has refused the token of `generation` (401): it is not used again, if a new one may be had by now.
     pub(crate) fn refuse(&mut self, generation: u64, now: Now, dice: &Dice<'_>) {
-        if generation == self.generation && !self.rejected && self.refusals.may_renew(now) {
+        // One that was forgotten is no more.
+        let is_held = self.held.is_some() && generation == self.generation;
+        if is_held && !self.rejected && self.refusals.may_renew(now) {
             self.rejected = true;
             self.refusals.renewed(now, dice);
         }

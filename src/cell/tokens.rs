@@ -142,12 +142,20 @@ impl Tokens {
     }
 
     async fn renewed(&self) -> Result<Token, Error> {
-        let outcome = match self.cell.renew() {
-            Acquired::Usable(current) => Ok(current),
-            Acquired::Failed(failure) => Err(failure),
-            Acquired::Wait(wait) => wait.await,
-        };
-        outcome.map(|current| current.token.clone()).map_err(|failure| failure.error)
+        loop {
+            let failure = match self.cell.renew() {
+                Acquired::Usable(current) => return Ok(current.token.clone()),
+                Acquired::Failed(failure) => return Err(failure.error),
+                Acquired::Wait(wait) => match wait.await {
+                    Ok(current) => return Ok(current.token.clone()),
+                    Err(failure) => failure,
+                },
+            };
+            // One that had not to be kept was not this one's own.
+            if !failure.is_void() {
+                return Err(failure.error);
+            }
+        }
     }
 }
 
