@@ -49,7 +49,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// in a process. Windows keeps no secret longer than 2560 bytes, which some tokens are.
 ///
 /// A locked keyring asks its user to unlock it, and the operation waits for them; [`Persisted`](crate::grant::Persisted) does not
-/// wait that long, and goes on without.
+/// wait that long, and takes it for an error.
 ///
 /// # Cancel safety
 ///

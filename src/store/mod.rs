@@ -94,8 +94,8 @@ pub use self::redis::{RedisLease, RedisStore};
 ///
 /// # Errors
 ///
-/// An error of a store never costs a login: the token that is in memory goes on serving, and is renewed without the store. So
-/// an error has to mean *I do not know*, and `Ok(None)` *there is none*.
+/// An error of a store never costs a login: the token that is in memory goes on serving, and after its end the store is asked again.
+/// So an error has to mean *I do not know*, and `Ok(None)` *there is none*.
 ///
 /// # Security
 ///
@@ -110,7 +110,8 @@ pub trait TokenStore: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When the store cannot be reached. Then the token is renewed without the lock.
+    /// When the store cannot be reached. Then it is asked again, but where tokens may be
+    /// [renewed without it](crate::grant::Persisted::renew_without_store).
     ///
     /// # Cancel safety
     ///

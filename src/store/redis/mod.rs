@@ -68,9 +68,8 @@ use crate::error::{BoxError, Error};
 ///
 /// # Errors
 ///
-/// Nothing waits for a server that is not there: a command ends after [2 s](Self::deadline) at the latest. The tokens that are in
-/// memory go on serving and are renewed without the store, each by its own process; with refresh tokens that rotate, the first to
-/// do so may end the login for the others.
+/// No command waits for a server that is not there: it ends after [2 s](Self::deadline) at the latest. The tokens that are in
+/// memory go on serving, and when they have ended [`Persisted`](crate::grant::Persisted) waits for the server to come back.
 ///
 /// A primary that dies may take its last moment along, with a lease or a token in it: the replicas come after. For tokens that
 /// rotate use a Redis that writes to disk (`appendonly yes`).
