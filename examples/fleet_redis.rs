@@ -66,7 +66,8 @@ pub(crate) async fn main() -> Result<(), BoxError> {
     let calls = server.token_calls();
     println!("{requests} requests, all accepted; {calls} token calls for the whole fleet.");
     check(api.refused() == 0, "no request came with an ended token")?;
-    check(seen.len() == calls, "each token call served all members")?;
+    // One that comes at the very end serves nobody who still asks.
+    check((seen.len()..=seen.len() + 1).contains(&calls), "each token call served all members")?;
     // A token is renewed when up to 60 % of its lifetime are left.
     let most = 1 + RUN.as_millis() / (LIFETIME.as_millis() * 4 / 10);
     check((3..=most).contains(&(calls as u128)), "one member renews, whatever their number")?;
