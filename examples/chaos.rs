@@ -7,8 +7,8 @@
 //!
 //! It is no example to copy but a trial of the layer, with real connections on 127.0.0.1: token calls and requests are
 //! reset, stalled, cut in half and refused, tokens are revoked under way, callers time out, are aborted and go away, and the
-//! clock steps (with the feature `test-util`). A table tells what happened, and the exit code is 0 only if every promise was kept. The same seed draws the
-//! same plans, though threads take turns as they like; `CHAOS_REQUESTS` says how many requests where no argument does.
+//! clock steps (with the feature `test-util`). A table tells what happened, and the exit code is 0 only if every promise was
+//! kept. The same seed draws the same plans, though threads take turns as they like; `CHAOS_REQUESTS` says how many requests where no argument does.
 //!
 //! | file | what it is |
 //! | --- | --- |

@@ -111,16 +111,16 @@ impl Deadline {
     }
 }
 
-/// Waits.
+/// Waits, by the monotonic clock alone: a step of the wall clock is no reason to give up an answer that is on its way.
 ///
 /// Inside a tokio runtime the timer is tokio's. Outside one, a helper thread keeps the time. Each poll asks for a new timer, for
 /// a wait may outlive the runtime in which it began.
 pub(crate) async fn sleep(wait: Duration) {
-    let end = Deadline::after(now(), wait);
+    let end = Deadline::after(now(), wait).mono;
     let mut timer: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
     poll_fn(|cx| {
         loop {
-            let left = end.remaining(now());
+            let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Poll::Ready(());
             }

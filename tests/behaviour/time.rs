@@ -115,3 +115,19 @@ async fn a_date_to_retry_after_is_read_by_the_wall_clock() {
     pass(Duration::from_secs(5)).await;
     renews(&service, &mut server, "b").await;
 }
+
+/// The answer of a server that rotates must not be lost for it.
+#[tokio::test(start_paused = true)]
+async fn a_step_during_a_token_call_does_not_end_it() {
+    let clock = Clock::new();
+    let _entered = clock.enter();
+    let (service, mut server) = conversation(&layer());
+    let sent = tokio::spawn(service.clone().oneshot(get(API_URL)));
+    let (_, respond) = server.token_request().await;
+    pass(Duration::from_secs(1)).await;
+    clock.step_forward(HOUR);
+    pass(Duration::from_secs(20)).await;
+    respond.send_response(answer(200, token("a", 3600)));
+    assert_eq!(server.serves().await.as_deref(), Some("Bearer a"));
+    sent.await.unwrap().unwrap();
+}
