@@ -216,11 +216,10 @@ impl Inner {
     }
 }
 
-/// Until when a token is sent that is issued now: not to its end, by a tenth or half a minute. One that is dead on arrival serves
-/// those who waited for it, for a second.
+/// Until when a token is sent that is issued now: to its very end, while no newer one can be had. One that is dead on arrival
+/// serves those who waited for it, for a second.
 fn last_use(lifetime: u64) -> Instant {
-    let lifetime = lifetime.min(u32::MAX.into());
-    Instant::now() + Duration::from_secs((lifetime - lifetime.min(300) / 10).max(1))
+    Instant::now() + Duration::from_secs(lifetime.clamp(1, u32::MAX.into()))
 }
 
 fn is_token(answer: &Answer) -> bool {
