@@ -20,9 +20,18 @@ pub(crate) fn unit() -> f64 {
 ///
 /// Where the system has no randomness to give, there is no safe way to go on.
 pub(crate) fn text() -> Result<Zeroizing<String>, Error> {
-    let mut octets = Zeroizing::new([0; 32]);
+    Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(octets::<32>()?.as_slice())))
+}
+
+/// So many octets that nobody can guess.
+///
+/// # Errors
+///
+/// As [`text`].
+pub(crate) fn octets<const N: usize>() -> Result<Zeroizing<[u8; N]>, Error> {
+    let mut octets = Zeroizing::new([0; N]);
     match getrandom::fill(octets.as_mut()) {
-        Ok(()) => Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(octets.as_slice()))),
+        Ok(()) => Ok(octets),
         Err(why) => Err(Error::new(ErrorKind::Configuration, format!("the system has no randomness to give ({why})"))),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 
 use super::terms::{Departure, Dice};
-use super::{Cell, Ground, Outcome};
+use super::{Cell, FlightState, Ground, Outcome};
 use crate::clock::{self, Now};
 use crate::error::Error;
 use crate::panics::caught;
@@ -19,24 +19,19 @@ pub(crate) type Refusal = dyn Fn(StatusCode, &HeaderMap) -> bool + Send + Sync;
 
 impl Cell {
     pub(super) fn land(&self, departure: &Departure, outcome: Result<Token, Error>) -> Outcome {
-        self.change(|ground, now, jitter| {
-            let dice = Dice { policy: &ground.settings.policy, jitter };
-            ground.state.land(departure, outcome, now, &dice)
-        })
+        self.change(|state, now, dice| state.land(departure, outcome, now, dice))
     }
 
     pub(super) fn set(&self, token: Token) {
-        self.change(|ground, now, jitter| {
-            ground.state.set(token, now, &Dice { policy: &ground.settings.policy, jitter });
-        });
+        self.change(|state, now, dice| state.set(token, now, dice));
     }
 
     pub(super) fn forget(&self) {
-        self.change(|ground, _, _| ground.state.forget());
+        self.change(|state, _, _| state.forget());
     }
 
     pub(super) fn invalidate(&self) {
-        self.change(|ground, _, _| ground.state.invalidate());
+        self.change(|state, _, _| state.invalidate());
     }
 
     pub(crate) fn set_refusal(&self, refusal: Box<Refusal>) {
@@ -50,27 +45,26 @@ impl Cell {
 
     /// A server has refused the token of `generation`. Whether there is, or may be had now, another to send.
     pub(crate) fn refused(&self, generation: u64) -> bool {
-        self.change(|ground, now, jitter| {
-            ground.state.refuse(generation, now, &Dice { policy: &ground.settings.policy, jitter });
-        });
+        self.change(|state, now, dice| state.refuse(generation, now, dice));
         !self.is_newest(generation)
     }
 
     /// A server has accepted the token of `generation`.
     pub(crate) fn accepted(&self, generation: u64) {
         if self.in_doubt.load(Ordering::Relaxed) {
-            self.change(|ground, _, _| ground.state.accept(generation));
+            self.change(|state, _, _| state.accept(generation));
         }
     }
 
     /// Changes the state, then shows it: to readers under the lock, to watchers after it, for they run code of their own.
-    pub(super) fn change<R>(&self, change: impl FnOnce(&mut Ground, Now, f64) -> R) -> R {
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut FlightState, Now, &Dice<'_>) -> R) -> R {
         let jitter = random::unit();
         let result = {
             let mut ground = lock(&self.ground);
-            let result = change(&mut ground, clock::now(), jitter);
-            self.snapshot.store(ground.state.usable().cloned());
-            self.in_doubt.store(ground.state.is_in_doubt(), Ordering::Relaxed);
+            let Ground { state, settings, .. } = &mut *ground;
+            let result = change(state, clock::now(), &Dice { policy: &settings.policy, jitter });
+            self.snapshot.store(state.usable().cloned());
+            self.in_doubt.store(state.is_in_doubt(), Ordering::Relaxed);
             result
         };
         // A watcher that panics when it is woken is no reason for the others not to get the token.
@@ -92,8 +86,6 @@ impl Cell {
 /// A sibling's token is taken as a flight's own would be; one that is under way goes on, and lands as it will.
 impl News for Cell {
     fn newer(&self, token: Token) {
-        self.change(|ground, now, jitter| {
-            ground.state.hear_of(token, now, &Dice { policy: &ground.settings.policy, jitter });
-        });
+        self.change(|state, now, dice| state.hear_of(token, now, dice));
     }
 }

@@ -64,6 +64,7 @@ pub use self::tokens::Tokens;
 
 type Outcome = Result<Arc<Current>, Failure>;
 pub(crate) type Wait = Waiter<Outcome>;
+type FlightState = State<Arc<Flight<Outcome>>>;
 
 pub(crate) struct Cell {
     /// What readers see: the newest token unless it was invalidated. Written under the lock of `ground`.
@@ -81,7 +82,7 @@ pub(crate) struct Cell {
 
 /// What the lock is for. Nothing of the user's runs while it is held, and nobody waits.
 struct Ground {
-    state: State<Arc<Flight<Outcome>>>,
+    state: FlightState,
     settings: Settings,
     transport: Option<Transport>,
 }

@@ -48,8 +48,7 @@ impl<F: Clone> State<F> {
         if let Some(current) = self.usable().filter(|current| current.is_usable(|| now)) {
             return Found::Usable(current.clone());
         }
-        let failure = self.failure.as_ref().filter(|failure| !failure.may_retry(now));
-        match (self.usable(), failure, &self.flight) {
+        match (self.usable(), self.waited_out(now), &self.flight) {
             // There is no other for now, and it has not ended: the skew is only a caution.
             (Some(current), Some(_), _) if !current.has_ended(now) => Found::Usable(current.clone()),
             (_, _, Some(flight)) => Found::Flying(flight.clone()),
@@ -62,9 +61,7 @@ impl<F: Clone> State<F> {
     pub(crate) fn ahead(&self, now: Now) -> Ahead<F> {
         match (self.usable().map(|current| current.age(|| now)), &self.flight) {
             (Some(Age::Due), Some(flight)) => Ahead::Flying(flight.clone()),
-            (Some(Age::Due), None) if self.failure.as_ref().is_none_or(|failure| failure.may_retry(now)) => {
-                Ahead::Start
-            }
+            (Some(Age::Due), None) if self.waited_out(now).is_none() => Ahead::Start,
             _ => Ahead::Wait,
         }
     }
@@ -72,6 +69,11 @@ impl<F: Clone> State<F> {
     /// The token that was not rejected, fresh or not.
     pub(crate) fn usable(&self) -> Option<&Arc<Current>> {
         self.held.as_ref().filter(|_| !self.rejected)
+    }
+
+    /// The failure after which it is too early for another try.
+    fn waited_out(&self, now: Now) -> Option<&Failure> {
+        self.failure.as_ref().filter(|failure| !failure.may_retry(now))
     }
 
     pub(crate) fn flight(&self) -> Option<&F> {

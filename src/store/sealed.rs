@@ -1,7 +1,5 @@
 //! Encryption at rest: an entry that only the holder of a key can read, and that nobody can swap for another.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
 use sha2::{Digest as _, Sha256};
@@ -88,7 +86,8 @@ fn belongs_to(key: &Key, generation: u64) -> Vec<u8> {
 
 impl Seal {
     fn seal(&self, clear: &[u8], belongs_to: &[u8]) -> Result<Vec<u8>, BoxError> {
-        let nonce = nonce()?;
+        // Of 192 bits any number can be drawn for one key, by any number of processes.
+        let nonce = *random::octets::<NONCE>()?;
         let payload = Payload { msg: clear, aad: belongs_to };
         let sealed = self.cipher().encrypt(&nonce.into(), payload).map_err(|_| "the token is too long to encrypt")?;
         Ok([MAGIC, &self.mark(), &nonce, &sealed].concat())
@@ -111,12 +110,6 @@ impl Seal {
         hash.update(*self.0);
         *hash.finalize().first_chunk().unwrap_or(&[0; MARK])
     }
-}
-
-/// With 192 bits, any number of them can be drawn with one key, by any number of processes.
-fn nonce() -> Result<[u8; NONCE], BoxError> {
-    let octets = URL_SAFE_NO_PAD.decode(random::text()?.as_bytes())?;
-    Ok(*octets.first_chunk().ok_or("too little randomness")?)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use tower_oauth2::{OAuth2Layer, Token, client::Client};
 use crate::support::{AuthServer, Settings};
 
 #[tokio::test]
-#[ignore = "in a session only"]
+#[ignore = "runs in the D-Bus session that the test in `main.rs` begins"]
 async fn what_is_saved_can_be_loaded_by_another_process() {
     let store = store();
     assert_eq!(store.load(&key()).await.unwrap(), None);
@@ -28,13 +28,13 @@ async fn what_is_saved_can_be_loaded_by_another_process() {
 }
 
 #[tokio::test]
-#[ignore = "in a session only"]
+#[ignore = "runs in the D-Bus session that the test in `main.rs` begins"]
 async fn another_loads() {
     assert_eq!(store().load(&key()).await.unwrap(), Some(entry(2)));
 }
 
 #[tokio::test]
-#[ignore = "in a session only"]
+#[ignore = "runs in the D-Bus session that the test in `main.rs` begins"]
 async fn what_is_newer_is_not_cleared() {
     let store = store();
     let mut turn = store.lock(&key()).await.unwrap();
@@ -47,7 +47,7 @@ async fn what_is_newer_is_not_cleared() {
 }
 
 #[tokio::test]
-#[ignore = "in a session only"]
+#[ignore = "runs in the D-Bus session that the test in `main.rs` begins"]
 async fn services_and_keys_are_apart() {
     let store = store();
     let mut turn = store.lock(&key()).await.unwrap();
@@ -57,7 +57,7 @@ async fn services_and_keys_are_apart() {
 }
 
 #[tokio::test]
-#[ignore = "in a session only"]
+#[ignore = "runs in the D-Bus session that the test in `main.rs` begins"]
 async fn what_is_somebody_elses_is_an_error_and_tells_nothing() {
     let secret = keyring::Entry::new(SERVICE, key().id()).unwrap();
     let texts: [&[u8]; 4] = [b"hunter2", b"\xffhunter2", br#"{"token": "hunter2"}"#, FUTURE.as_bytes()];
@@ -74,7 +74,7 @@ async fn what_is_somebody_elses_is_an_error_and_tells_nothing() {
 const FUTURE: &str = r#"{"version": 2, "generation": 1, "token": {"access_token": "hunter2"}}"#;
 
 #[tokio::test]
-#[ignore = "in a session only"]
+#[ignore = "runs in the D-Bus session that the test in `main.rs` begins"]
 async fn one_at_a_time_among_processes_and_a_dead_one_lets_go() {
     let store = store();
     let turn = store.lock(&key()).await.unwrap();
@@ -92,7 +92,7 @@ async fn one_at_a_time_among_processes_and_a_dead_one_lets_go() {
 }
 
 #[tokio::test]
-#[ignore = "in a session only"]
+#[ignore = "runs in the D-Bus session that the test in `main.rs` begins"]
 async fn the_holder() {
     let _turn = store().lock(&key()).await.unwrap();
     println!("holds it");
@@ -100,7 +100,7 @@ async fn the_holder() {
 }
 
 #[tokio::test]
-#[ignore = "in a session only"]
+#[ignore = "runs in the D-Bus session that the test in `main.rs` begins"]
 async fn one_token_call_for_two_layers() {
     let server = AuthServer::start(Settings::default().refresh_tokens()).await.unwrap();
     let (_, saved) = server.log_in_elsewhere("app");
@@ -116,7 +116,7 @@ async fn one_token_call_for_two_layers() {
 }
 
 #[tokio::test]
-#[ignore = "in a session only"]
+#[ignore = "runs in the D-Bus session that the test in `main.rs` begins"]
 async fn where_there_is_no_keyring_it_is_an_error() {
     for _ in 0..2 {
         let loaded = timeout(Duration::from_secs(20), store().load(&key())).await.expect("it does not hang");

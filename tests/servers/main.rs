@@ -20,3 +20,4 @@ mod plain;
 mod refresh;
 #[cfg(feature = "loopback")]
 mod stored;
+mod turn;

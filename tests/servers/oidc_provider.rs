@@ -1,18 +1,16 @@
 //! oidc-provider: strict, modern, and it counts its own calls.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, MutexGuard};
 use tower::Layer;
 use tower_oauth2::{ErrorKind, OAuth2, OAuth2Layer, client::Client, grant::ClientCredentials};
 
-use crate::harness::{Server, or_skip};
 use crate::plain::{self, Http, bare, call, get, refusal, send};
+pub(crate) use crate::turn::{Turn, turn as server};
 
 #[tokio::test]
 async fn basic_and_post_authenticate() {
@@ -119,27 +117,7 @@ async fn a_wrong_scope_or_resource_is_the_requests_fault() {
 
 // ===== the server =====
 
-/// One test at a time, for the server has one set of counters.
-pub(crate) struct Turn {
-    server: &'static Server,
-    _turn: MutexGuard<'static, ()>,
-}
-
-pub(crate) async fn server() -> Option<Turn> {
-    static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
-    static TURN: Mutex<()> = Mutex::const_new(());
-    let turn = TURN.lock().await;
-    let server = or_skip("oidc-provider", SERVER.get_or_init(|| Server::start("oidc-provider")))?;
-    let reset = Request::post(server.get("STATS")).body(Full::default()).unwrap();
-    send(plain::client(), reset).await.unwrap();
-    Some(Turn { server, _turn: turn })
-}
-
 impl Turn {
-    pub(crate) fn get(&self, name: &str) -> &str {
-        self.server.get(name)
-    }
-
     fn grant(&self, client: Client) -> ClientCredentials {
         ClientCredentials::new(self.get("TOKEN"), client).unwrap()
     }
@@ -150,7 +128,7 @@ impl Turn {
 
     /// What the server has counted in this turn: tokens by grant, and answers of the API by status.
     pub(crate) async fn expect_stats(&self, tokens: Value, api: Value) {
-        let (_, stats) = send(plain::client(), get(self.get("STATS"))).await.unwrap();
+        let stats = self.counts().await;
         assert_eq!((&stats["token"], &stats["api"]), (&tokens, &api), "{stats}");
     }
 }

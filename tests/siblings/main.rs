@@ -29,6 +29,8 @@ mod redis;
 mod report;
 mod server;
 mod table;
+#[path = "../servers/turn.rs"]
+mod turn;
 mod verdict;
 mod watched;
 

@@ -8,10 +8,7 @@ fn due(server: &Arc<Server>, runs: &Arc<AtomicUsize>) -> Arc<Cell> {
     cell.configure(|settings| settings.policy.longest_backoff = Duration::ZERO);
     let (age, left) = (Duration::from_secs(3500), Duration::from_secs(100));
     let token = Token::bearer("due").unwrap().with_expires_in(left);
-    cell.change(|ground, now, jitter| {
-        let dice = Dice { policy: &ground.settings.policy, jitter };
-        ground.state.set(token, now.earlier(age), &dice);
-    });
+    cell.change(|state, now, dice| state.set(token, now.earlier(age), dice));
     cell
 }
 

@@ -17,7 +17,6 @@ use loom::future::block_on;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use super::terms::Dice;
 use super::{Acquired, Age, Cell, Outcome};
 use crate::error::{Error, ErrorKind};
 use crate::sync::{Mutex, lock};

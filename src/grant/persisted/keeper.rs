@@ -1,4 +1,4 @@
-//! Everything that is done with the store, and what of it was seen.
+//! What of the store was seen, what to make of it, and when to go on without.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,17 +7,15 @@ use tokio::sync::watch;
 
 use super::follow::Following;
 use super::saving::Saving;
+use super::shelf::Shelf;
 use super::{Choice, is_newer};
 use crate::clock::{self, Deadline};
-use crate::error::{BoxError, Error, ErrorKind};
-use crate::panics::{caught, caught_future};
+use crate::error::Error;
+use crate::panics::caught;
 use crate::store::{Entry, Key, TokenStore};
 use crate::sync::{Mutex, lock};
 use crate::token::Token;
 use crate::transport::Transport;
-
-/// How long the store may take for anything but the lock. Longer is as an error.
-const STORE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A store that cannot be asked is asked again after this, and then after twice as long each time, up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -27,9 +25,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 type Tell = dyn Fn(&Error) + Send + Sync;
 
 pub(super) struct Keeper<S> {
-    store: Arc<S>,
-    pub(super) key: Key,
-    pub(super) lock_deadline: Duration,
+    pub(super) shelf: Shelf<S>,
     pub(super) tell: Option<Arc<Tell>>,
     /// The generation of the newest token that was taken from the store, or saved.
     pub(super) seen: Arc<Mutex<Option<u64>>>,
@@ -41,11 +37,9 @@ pub(super) struct Keeper<S> {
 }
 
 impl<S: TokenStore> Keeper<S> {
-    pub(super) fn new(store: Arc<S>, key: Key) -> Self {
+    pub(super) fn new(store: S, key: Key) -> Self {
         Self {
-            store,
-            key,
-            lock_deadline: Duration::from_secs(60),
+            shelf: Shelf { store: Arc::new(store), key, lock_deadline: Duration::from_secs(60) },
             tell: None,
             seen: Arc::default(),
             goes_without_store: false,
@@ -64,7 +58,7 @@ impl<S: TokenStore> Keeper<S> {
         if following.as_ref().is_some_and(Following::goes_on) {
             return;
         }
-        if let (Some(news), Some(changes)) = (http.news(), self.store.changes(&self.key)) {
+        if let (Some(news), Some(changes)) = (http.news(), self.shelf.changes()) {
             *following = Following::start(changes, news.clone(), self.seen.clone());
         }
     }
@@ -76,10 +70,14 @@ impl<S: TokenStore> Keeper<S> {
     /// When another has the turn for too long, or the store is away for as long and the token is not to be renewed without it.
     pub(super) async fn turn(&self, ahead: bool) -> Result<Option<(S::Lock, Option<Entry>)>, Error> {
         self.renewals.send_modify(|renewals| *renewals += 1);
-        let end = Deadline::after(clock::now(), self.lock_deadline);
+        let end = Deadline::after(clock::now(), self.shelf.lock_deadline);
         let mut wait = FIRST_WAIT;
         loop {
-            let error = match self.locked(end.remaining(clock::now())).await? {
+            let asked = match self.shelf.lock(end.remaining(clock::now())).await? {
+                Ok(turn) => self.shelf.load().await.map(|stored| (turn, stored)),
+                Err(error) => Err(error),
+            };
+            let error = match asked {
                 Ok(locked) => return Ok(Some(locked)),
                 Err(error) => error,
             };
@@ -96,29 +94,9 @@ impl<S: TokenStore> Keeper<S> {
         }
     }
 
-    /// The turn and what is there, or why the store could not be asked.
-    async fn locked(&self, limit: Duration) -> Result<Result<(S::Lock, Option<Entry>), Error>, Error> {
-        match clock::within(limit, whole(|| self.store.lock(&self.key))).await {
-            Some(Ok(turn)) => Ok(self.load().await.map(|stored| (turn, stored))),
-            Some(Err(error)) => Ok(Err(error)),
-            None => {
-                let why = format!("another process was renewing this token for more than {:?}", self.lock_deadline);
-                Err(Error::new(ErrorKind::Store, why))
-            }
-        }
-    }
-
-    pub(super) async fn load(&self) -> Result<Option<Entry>, Error> {
-        in_time(|| self.store.load(&self.key)).await
-    }
-
-    /// As [`load`](Self::load), and an error is as nothing.
+    /// What is there; an error is as nothing.
     pub(super) async fn look(&self) -> Option<Entry> {
-        self.told(self.load().await).flatten()
-    }
-
-    pub(super) async fn clear(&self, generation: u64) -> Result<(), Error> {
-        in_time(|| self.store.clear(&self.key, generation)).await
+        self.told(self.shelf.load().await).flatten()
     }
 
     /// A sibling's token, if it came after what was seen, and serves.
@@ -154,10 +132,8 @@ impl<S: TokenStore> Keeper<S> {
         // A store that could not be read just now is not waited for once more.
         let at_once = turn.is_some() && stored.is_some();
         let mut saving = Saving {
-            store: self.store.clone(),
-            key: self.key.clone(),
+            shelf: self.shelf.clone(),
             token,
-            lock_deadline: self.lock_deadline,
             turn,
             stored,
             base: stored.max(seen),
@@ -191,34 +167,11 @@ pub(super) fn see(seen: &Mutex<Option<u64>>, generation: u64) {
     *seen = Some(seen.unwrap_or_default().max(generation));
 }
 
-pub(super) async fn in_time<T, Fut>(operation: impl FnOnce() -> Fut) -> Result<T, Error>
-where
-    Fut: Future<Output = Result<T, BoxError>>,
-{
-    match clock::within(STORE_DEADLINE, whole(operation)).await {
-        Some(outcome) => outcome,
-        None => Err(Error::new(ErrorKind::Store, format!("no answer within {STORE_DEADLINE:?}"))),
-    }
-}
-
-/// An operation of the store. A panic in it is an error like any other: it must not take a new token along.
-pub(super) async fn whole<T, Fut>(operation: impl FnOnce() -> Fut) -> Result<T, Error>
-where
-    Fut: Future<Output = Result<T, BoxError>>,
-{
-    let outcome = caught_future(async move { operation().await }).await;
-    outcome
-        .map_err(|panicked| Error::caused_by(ErrorKind::Store, panicked))?
-        .map_err(|why| Error::caused_by(ErrorKind::Store, why))
-}
-
 /// With the same store and key; what was seen is each one's own.
 impl<S> Clone for Keeper<S> {
     fn clone(&self) -> Self {
         Self {
-            store: self.store.clone(),
-            key: self.key.clone(),
-            lock_deadline: self.lock_deadline,
+            shelf: self.shelf.clone(),
             tell: self.tell.clone(),
             seen: Arc::default(),
             goes_without_store: self.goes_without_store,

@@ -3,6 +3,7 @@
 mod follow;
 mod keeper;
 mod saving;
+mod shelf;
 
 use std::fmt;
 use std::sync::Arc;
@@ -70,13 +71,13 @@ impl<G, S: TokenStore> Persisted<G, S> {
     ///
     /// For a grant of your own. The others have the method `persisted`, which knows the key.
     pub fn new(grant: G, store: S, key: Key) -> Self {
-        Self { grant, keeper: Arc::new(Keeper::new(Arc::new(store), key)) }
+        Self { grant, keeper: Arc::new(Keeper::new(store, key)) }
     }
 
     /// Whose token it is, where several people log in by the same client.
     #[must_use]
     pub fn subject(self, subject: impl Into<String>) -> Self {
-        self.keeper(|keeper| keeper.key = keeper.key.clone().subject(subject))
+        self.keeper(|keeper| keeper.shelf.key = keeper.shelf.key.clone().subject(subject))
     }
 
     /// How long to wait for the lock while another process has it: 60 s.
@@ -84,7 +85,7 @@ impl<G, S: TokenStore> Persisted<G, S> {
     /// After it those who wait get [`ErrorKind::Store`](crate::ErrorKind::Store), and the next try follows after the back-off.
     #[must_use]
     pub fn lock_deadline(self, deadline: Duration) -> Self {
-        self.keeper(|keeper| keeper.lock_deadline = deadline)
+        self.keeper(|keeper| keeper.shelf.lock_deadline = deadline)
     }
 
     /// Renews a token that has ended also when the store cannot be asked, and saves the new one when it is back.
@@ -106,7 +107,7 @@ impl<G, S: TokenStore> Persisted<G, S> {
 
     /// The key of its entry.
     pub fn key(&self) -> &Key {
-        &self.keeper.key
+        &self.keeper.shelf.key
     }
 
     /// The stored token, whatever its age.
@@ -115,7 +116,7 @@ impl<G, S: TokenStore> Persisted<G, S> {
     ///
     /// [`ErrorKind::Store`](crate::ErrorKind::Store), with the store's error as the source.
     pub async fn load(&self) -> Result<Option<Token>, Error> {
-        Ok(self.keeper.load().await?.map(|entry| entry.token))
+        Ok(self.keeper.shelf.load().await?.map(|entry| entry.token))
     }
 
     /// Removes the stored token: a logout. What a layer holds in memory goes with
@@ -125,7 +126,7 @@ impl<G, S: TokenStore> Persisted<G, S> {
     ///
     /// [`ErrorKind::Store`](crate::ErrorKind::Store), with the store's error as the source.
     pub async fn clear(&self) -> Result<(), Error> {
-        self.keeper.clear(u64::MAX).await
+        self.keeper.shelf.clear(u64::MAX).await
     }
 
     fn keeper(self, change: impl FnOnce(&mut Keeper<S>)) -> Self {
@@ -140,26 +141,32 @@ impl<G: Grant, S: TokenStore> Grant for Persisted<G, S> {
         let keeper = &self.keeper;
         keeper.follow(&http);
         let seen = keeper.seen();
-        let forgotten = seen.filter(|_| previous.is_none());
-        // There is a token, and it is not from here: the user has set it, and no stored one is newer.
-        let brought = previous.is_some() && seen.is_none();
-        if let Some(forgotten) = forgotten {
-            keeper.told(keeper.clear(forgotten).await);
-        } else if !brought && let Some(token) = keeper.look().await.and_then(|entry| keeper.adopt(entry, seen)) {
-            return Ok(token);
+        let is_forgotten = previous.is_none() && seen.is_some();
+        match (&previous, seen) {
+            (None, Some(forgotten)) => {
+                keeper.told(keeper.shelf.clear(forgotten).await);
+            }
+            // There is a token, and it is not from here: the user has set it, and no stored one is newer.
+            (Some(_), None) => {}
+            _ => {
+                if let Some(token) = keeper.look().await.and_then(|entry| keeper.adopt(entry, seen)) {
+                    return Ok(token);
+                }
+            }
         }
 
         let (turn, stored) = keeper.turn(http.is_ahead()).await?.unzip();
         let generation = stored.as_ref().map(|stored| stored.as_ref().map_or(0, |entry| entry.generation));
         // What was forgotten is not taken again, even if it could not be removed.
-        let stored = stored.flatten().filter(|entry| forgotten.is_none() || is_newer(entry, seen));
-        let stored_secret = stored.as_ref().and_then(|entry| entry.token.refresh_token().map(ToOwned::to_owned));
+        let stored = stored.flatten().filter(|entry| !is_forgotten || is_newer(entry, seen));
+        let stored_token = stored.as_ref().map(|entry| entry.token.clone());
         let previous = match keeper.choose(previous, stored, seen) {
             Choice::Newer(token) => return Ok(token),
             Choice::Renew(previous) => previous,
         };
         // Another's login is not to go with ours.
-        let sends_stored = previous.as_ref().is_some_and(|sent| sent.refresh_token() == stored_secret.as_deref());
+        let stored_secret = stored_token.as_ref().and_then(Token::refresh_token);
+        let sends_stored = previous.as_ref().is_some_and(|sent| sent.refresh_token() == stored_secret);
         match self.grant.obtain(previous, http).await {
             Ok(token) => {
                 keeper.save(token.clone(), seen, generation, turn).await;
@@ -170,7 +177,7 @@ impl<G: Grant, S: TokenStore> Grant for Persisted<G, S> {
                     && sends_stored
                     && let Some(generation) = generation
                 {
-                    keeper.told(keeper.clear(generation).await);
+                    keeper.told(keeper.shelf.clear(generation).await);
                 }
                 Err(error.curable())
             }
@@ -192,6 +199,9 @@ impl<G: Clone, S: TokenStore> Clone for Persisted<G, S> {
 
 impl<G: fmt::Debug, S: TokenStore> fmt::Debug for Persisted<G, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Persisted").field("grant", &self.grant).field("key", &self.keeper.key).finish_non_exhaustive()
+        f.debug_struct("Persisted")
+            .field("grant", &self.grant)
+            .field("key", &self.keeper.shelf.key)
+            .finish_non_exhaustive()
     }
 }

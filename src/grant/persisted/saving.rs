@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::keeper::{in_time, see, whole};
+use super::keeper::see;
+use super::shelf::Shelf;
 use crate::clock;
-use crate::error::{Error, ErrorKind};
-use crate::store::{Entry, Key, TokenStore};
+use crate::error::Error;
+use crate::store::{Entry, TokenStore};
 use crate::sync::Mutex;
 use crate::token::Token;
 
@@ -20,10 +21,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 pub(super) struct Saving<S: TokenStore> {
-    pub(super) store: Arc<S>,
-    pub(super) key: Key,
+    pub(super) shelf: Shelf<S>,
     pub(super) token: Token,
-    pub(super) lock_deadline: Duration,
     pub(super) turn: Option<S::Lock>,
     /// The generation that the store has, known for as long as the turn is held; zero where it has nothing.
     pub(super) stored: Option<u64>,
@@ -43,14 +42,13 @@ impl<S: TokenStore> Saving<S> {
             Some(turn) => turn,
             None => {
                 self.stored = None;
-                let turn = clock::within(self.lock_deadline, whole(|| self.store.lock(&self.key))).await;
-                turn.unwrap_or_else(|| Err(Error::new(ErrorKind::Store, "its lock was taken for too long")))?
+                self.shelf.lock(self.shelf.lock_deadline).await??
             }
         };
         let turn = self.turn.insert(turn);
         let stored = match self.stored.take() {
             Some(stored) => stored,
-            None => in_time(|| self.store.load(&self.key)).await?.map_or(0, |entry| entry.generation),
+            None => self.shelf.load().await?.map_or(0, |entry| entry.generation),
         };
         if self.saved_as == Some(stored) || self.base.is_some_and(|base| stored > base) {
             // It is there, only the answer was lost; or a sibling's is, which came after it.
@@ -63,7 +61,7 @@ impl<S: TokenStore> Saving<S> {
         // Before it is saved: whoever follows the store is not to take it for a sibling's.
         see(&self.seen, generation);
         let entry = Entry::new(self.token.clone(), generation);
-        in_time(|| self.store.save(&self.key, &entry, turn)).await
+        self.shelf.save(&entry, turn).await
     }
 
     /// Tries it again, and again.

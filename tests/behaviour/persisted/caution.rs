@@ -58,19 +58,11 @@ async fn nothing_is_renewed_ahead_of_time_without_the_store() {
         }
         store.heal();
         pass(Duration::from_secs(60)).await;
-        renewed_ahead(&service, &mut server, &store).await;
+        served(&service, &mut server, "a").await;
+        assert_eq!(super::renewal(&mut server, 200, super::answer("b", "r2")).await, "r1");
+        pass(Duration::from_secs(1)).await;
+        assert_eq!(stored(&store.memory).await, is(2, "b", "r2"));
     }
-}
-
-async fn renewed_ahead(
-    service: &crate::support::Service<impl tower_oauth2::grant::Grant>,
-    server: &mut crate::support::Server,
-    store: &Scripted,
-) {
-    served(service, server, "a").await;
-    assert_eq!(super::renewal(server, 200, super::answer("b", "r2")).await, "r1");
-    pass(Duration::from_secs(1)).await;
-    assert_eq!(stored(&store.memory).await, is(2, "b", "r2"));
 }
 
 /// When it has ended, requests wait for the store, for there may be siblings who would spend the same refresh token.

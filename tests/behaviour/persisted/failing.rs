@@ -187,9 +187,7 @@ async fn what_was_renewed_without_the_store_is_saved_when_it_is_back() {
             let store = Scripted::default();
             put(&store, token("a", "r1", 3600), 7).await;
             let (service, mut server) = with(persisted(store.clone()));
-            let sent = send(&service);
-            server.serves().await;
-            sent.await.unwrap().unwrap();
+            served(&service, &mut server, "a").await;
 
             pass(HOURS).await;
             store.script(operation, fault);
@@ -208,9 +206,7 @@ async fn a_late_save_does_not_replace_a_siblings_token() {
     let store = Scripted::default();
     put(&store, token("a", "r1", 3600), 7).await;
     let (service, mut server) = with(persisted(store.clone()));
-    let sent = send(&service);
-    server.serves().await;
-    sent.await.unwrap().unwrap();
+    served(&service, &mut server, "a").await;
 
     pass(HOURS).await;
     store.script(Operation::Lock, Fault::Fails);
@@ -226,9 +222,7 @@ async fn what_is_forgotten_goes_even_where_no_lock_is_to_be_had() {
     let store = Scripted::default();
     put(&store, token("a", "r1", 3600), 7).await;
     let (service, mut server) = with(persisted(store.clone()));
-    let sent = send(&service);
-    server.serves().await;
-    sent.await.unwrap().unwrap();
+    served(&service, &mut server, "a").await;
 
     store.script(Operation::Lock, Fault::Fails);
     service.tokens().forget();
