@@ -124,7 +124,7 @@ where
                 let sent = Sent::with(&mut request, &current, &self.cell);
                 ResponseFuture::sending(self.inner.call(request), Some(sent))
             }
-            Readiness::Failed(failure) if !failure.is_old(clock::now()) && self.cell.age() == Age::Stale => {
+            Readiness::Failed(failure) if self.cell.stands(&failure) && self.cell.age() == Age::Stale => {
                 ResponseFuture::failed(failure.error, &request)
             }
             _ => self.send_late(request),

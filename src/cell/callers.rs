@@ -46,9 +46,14 @@ impl Cell {
         let snapshot = self.snapshot.load();
         match snapshot.as_ref().filter(|current| current.is_usable(clock::now)) {
             Some(current) => Acquired::Usable(current.clone()),
-            None if failure.is_old(clock::now()) => self.acquire(|| None),
+            None if !self.stands(&failure) => self.acquire(|| None),
             None => Acquired::Failed(failure),
         }
+    }
+
+    /// Whether a failure that was kept since then is still to be told.
+    pub(crate) fn stands(&self, failure: &Failure) -> bool {
+        lock(&self.ground).state.stands(failure, clock::now())
     }
 
     /// A newer token, whatever the clock and the back-off say: from the flight that is under way, or from one begun now.

@@ -109,18 +109,20 @@ pub(crate) struct Failure {
     /// How long those who waited for this outcome get it: as long as the back-off, and a moment if there is none.
     grace: Option<Deadline>,
     is_void: bool,
+    /// Of which epoch it speaks: the user may have intervened since. `None` is of all.
+    epoch: Option<u64>,
 }
 
 impl Failure {
     /// One that says nothing about the next try.
     pub(crate) fn passing(error: Error) -> Self {
-        Self { error, retry: None, grace: None, is_void: false }
+        Self { error, retry: None, grace: None, is_void: false, epoch: None }
     }
 
     /// One that is old news at once: whoever waited for it asks anew.
     pub(super) fn void(error: Error, now: Now) -> Self {
         let at_once = Some(Deadline::after(now, Duration::ZERO));
-        Self { error, retry: at_once, grace: at_once, is_void: true }
+        Self { error, retry: at_once, grace: at_once, is_void: true, epoch: None }
     }
 
     pub(crate) fn is_void(&self) -> bool {
@@ -132,7 +134,21 @@ impl Failure {
             return Self::passing(error);
         }
         let (retry, grace) = (Deadline::after(now, wait), Deadline::after(now, wait.max(GRACE / 10)));
-        Self { error: error.with_retry_at(retry.wall()), retry: Some(retry), grace: Some(grace), is_void: false }
+        Self {
+            error: error.with_retry_at(retry.wall()),
+            retry: Some(retry),
+            grace: Some(grace),
+            is_void: false,
+            epoch: None,
+        }
+    }
+
+    pub(super) fn of(self, epoch: u64) -> Self {
+        Self { epoch: Some(epoch), ..self }
+    }
+
+    pub(super) fn is_of(&self, epoch: u64) -> bool {
+        self.epoch.is_none_or(|of| of == epoch)
     }
 
     /// Whether the next caller may try again.

@@ -66,6 +66,11 @@ impl<F: Clone> State<F> {
         }
     }
 
+    /// Whether a failure that somebody has kept still says how things are.
+    pub(crate) fn stands(&self, failure: &Failure, now: Now) -> bool {
+        failure.is_of(self.epoch) && !failure.is_old(now)
+    }
+
     /// The token that was not rejected, fresh or not.
     pub(crate) fn usable(&self) -> Option<&Arc<Current>> {
         self.held.as_ref().filter(|_| !self.rejected)
@@ -108,7 +113,7 @@ impl<F: Clone> State<F> {
                 // Of no generation: what is said about it has no effect.
                 None => {
                     let current = outcome.map(|token| Current::new(token, 0, now, dice.policy, dice.jitter));
-                    current.map(Arc::new).map_err(Failure::passing)
+                    current.map(Arc::new).map_err(|error| Failure::passing(error).of(self.epoch))
                 }
             };
         }
@@ -132,7 +137,7 @@ impl<F: Clone> State<F> {
         }
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
         let wait = freshness::backoff(dice.policy, self.failures_in_a_row, dice.jitter, error.retry_after());
-        let failure = Failure::remembered(error, wait, now);
+        let failure = Failure::remembered(error, wait, now).of(self.epoch);
         self.hold_out(failure.retry, now);
         self.failure = Some(failure.clone());
         failure

@@ -65,9 +65,9 @@ impl Common {
             self.preset.set_outdated();
             return Ok(Renewal::Token(preset));
         }
-        let refresh_token = match previous {
-            Some(token) => token.refresh_token(),
-            None => self.preset.refresh_token(),
+        let (refresh_token, _in_the_air) = match previous {
+            Some(token) => (token.refresh_token(), None),
+            None => self.preset.send_refresh_token().unzip(),
         };
         let Some(refresh_token) = refresh_token else {
             return Ok(if previous.is_some() { Renewal::Impossible } else { Renewal::First });

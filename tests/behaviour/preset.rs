@@ -6,7 +6,9 @@ use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_oauth2::{OAuth2Layer, Token};
 
-use crate::support::{API_URL, Body, TOKEN_URL, answer, authorization, get, grant, pass, token_endpoint};
+use crate::support::{
+    API_URL, Body, TOKEN_URL, answer, authorization, conversation, get, grant, pass, token, token_endpoint,
+};
 
 fn preset(expires_in: u64) -> Token {
     let stored =
@@ -45,6 +47,32 @@ async fn a_forgotten_preset_does_not_come_back() {
     tokens.forget();
     assert_eq!(tokens.get().await.unwrap().access_token(), "a");
     assert_eq!(forms.recv().await.unwrap()[0].1, "client_credentials");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_forgotten_while_it_is_with_the_server_is_not_sent_twice() {
+    let layer = OAuth2Layer::new(grant().token(preset(0)));
+    let (service, mut server) = conversation(&layer);
+    let first = tokio::spawn(service.clone().oneshot(get(API_URL)));
+    let (sent, respond) = server.token_request().await;
+    assert_eq!(sent[1], ("refresh_token".to_owned(), "r1".to_owned()));
+    layer.tokens().forget();
+    let second = tokio::spawn(service.oneshot(get(API_URL)));
+    let (sent, respond_to_second) = server.token_request().await;
+    assert_eq!(sent[0].1, "client_credentials");
+    // Not even when nothing came of the first.
+    respond.send_error("the connection broke");
+    first.await.unwrap().unwrap_err();
+    respond_to_second.send_response(answer(200, token("a", 0)));
+    assert_eq!(server.serves().await.as_deref(), Some("Bearer a"));
+    second.await.unwrap().unwrap();
+    pass(Duration::from_secs(2)).await;
+    layer.tokens().forget();
+    tokio::spawn({
+        let tokens = layer.tokens();
+        async move { tokens.get().await }
+    });
+    assert_eq!(server.token_request().await.0[0].1, "client_credentials");
 }
 
 #[tokio::test(start_paused = true)]

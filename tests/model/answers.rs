@@ -57,7 +57,7 @@ impl Reference {
         if call.may_be() && self.credential().is_none() {
             // Nobody needs to be called to know what comes of it.
             call = Sure::No;
-            self.fail(ErrorKind::LoginNeeded, None, now);
+            self.begin_in_vain(now);
             fails = Some(ErrorKind::LoginNeeded);
             usable = self.usable(now);
         }
@@ -73,7 +73,7 @@ impl Reference {
         } else if !self.connected {
             Answer { fails: Some(ErrorKind::NoTransport), ..nothing }
         } else if self.credential().is_none() {
-            self.fail(ErrorKind::LoginNeeded, None, now);
+            self.begin_in_vain(now);
             Answer { fails: Some(ErrorKind::LoginNeeded), ..nothing }
         } else {
             Answer { waits: Sure::Yes, call: Sure::Yes, ..nothing }

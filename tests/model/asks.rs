@@ -111,6 +111,10 @@ impl World {
             // It may be what the service has waited for.
             promised.served = promised.served.max(Sure::Perhaps);
         }
+        if self.asks[id].since.epoch != since.epoch {
+            // What the user has set or forgotten since is news to its service.
+            self.asks[id].kept.clear();
+        }
         if self.asks[id].kept(now).next().is_some() {
             promised.waits = promised.waits.min(Sure::Perhaps);
         }

@@ -63,7 +63,7 @@ impl World {
         let reply = match call.mode {
             Mode::Down => Reply::Broken,
             Mode::Busy(retry_after) => Reply::Busy(retry_after),
-            Mode::Up | Mode::Slow(_) => match self.server.process(id, self.calls_begun, &call.credential) {
+            Mode::Up | Mode::Slow(_) => match self.server.process(&call.credential) {
                 Ok(Some(issued)) => Reply::Issued(issued),
                 Ok(None) => Reply::InvalidGrant,
                 Err(why) => {
@@ -72,6 +72,7 @@ impl World {
                 }
             },
         };
+        self.reference.has_ended(&call.credential);
         let is_refresh = call.credential != Credential::Client;
         match &reply {
             Reply::Issued(issued) => {
@@ -102,6 +103,7 @@ impl World {
         if !DEADLINE.contains(&(self.now().mono - call.began)) {
             self.fault(format_args!("call {id} was cut short"));
         }
+        self.reference.has_ended(&call.credential);
         self.saw(Seen::TimedOut);
         self.land(&call, Err((ErrorKind::Timeout, None)));
     }

@@ -33,6 +33,11 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
     let ready_in_vain = (trouble(), end.clone(), user()).prop_map(|(trouble, end, user)| {
         vec![Step::Ready, Step::PassTo(end, 1), trouble, Step::Call { oldest: false }, user]
     });
+    let late_and_the_api_is_not_ready = (end.clone(), user()).prop_map(|(end, user)| {
+        let late = [Step::Server(Mode::Up), Step::Ready, Step::PassTo(end, 1), Step::ApiReady(false)];
+        let then = [Step::Call { oldest: false }, user, Step::Hours(1), Step::Get, Step::ApiReady(true)];
+        [&late[..], &then].concat()
+    });
     let refused_late = (user(), prop::sample::select(vec![Step::Persistent, Step::Request])).prop_map(|(user, ask)| {
         let refused = [Step::Server(Mode::Up), Step::ApiDelay(200), ask, Step::RefuseAll(true), user];
         let then = [Step::Pass(900), Step::RefuseAll(false), Step::Request, Step::Pass(900), Step::Refuse];
@@ -41,7 +46,15 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
     let login_ends = (end.clone(), off(), trouble(), ask()).prop_map(|(end, off, trouble, ask)| {
         vec![Step::Server(Mode::Up), Step::Request, Step::LogOut, Step::PassTo(end, off), Step::Request, trouble, ask]
     });
-    prop_oneof![outage_when_due, outage_before, many_wait, ready_in_vain, refused_late, login_ends]
+    prop_oneof![
+        outage_when_due,
+        outage_before,
+        many_wait,
+        ready_in_vain,
+        late_and_the_api_is_not_ready,
+        refused_late,
+        login_ends
+    ]
 }
 
 fn step() -> impl Strategy<Value = Step> {

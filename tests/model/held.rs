@@ -24,6 +24,8 @@ pub(crate) struct Held {
     /// The smallest time between two tries while it serves, but not beyond the last moment of caution.
     gap: Span,
     pub(crate) cautious: Deadline,
+    /// What the wall clock showed at most when it came, until all is at rest.
+    arrived: Option<i64>,
 }
 
 impl Held {
@@ -31,21 +33,28 @@ impl Held {
         let (access, refresh) = (issued.access.clone(), issued.refresh.clone());
         let Some(lifetime) = issued.lifetime else {
             let never = Deadline::NEVER;
-            return Self { access, refresh, due: never, stale: never, expiry: never, gap: secs(0.0), cautious: never };
+            let (due, stale, cautious, gap) = (never, never, never, secs(0.0));
+            return Self { access, refresh, due, stale, expiry: never, gap, cautious, arrived: None };
         };
         let lifetime = lifetime as f64;
         let expiry = Deadline::after(now, secs(lifetime));
-        let (skew, window) = (30_f64.min(lifetime / 10.0), 300_f64.min(lifetime / 2.0));
-        // The wall clock creeps on between the arrival and the look at what is left, so that is a little less.
-        let doubt = now.doubt();
-        let shorter = |span: Span, share: i64| Span { least: (span.least - doubt / share).max(0), most: span.most };
-        let skew = if lifetime < 300.0 { shorter(secs(skew), 10) } else { secs(skew) };
+        // The last caution, and the gap between two tries as well.
+        let tenth = secs(30_f64.min(lifetime / 10.0));
+        let window = 300_f64.min(lifetime / 2.0);
         let window = Span { least: nanos_of(window * (1.0 - chance.ahead)), most: nanos_of(window) };
-        let window = if lifetime <= 600.0 { shorter(window, 2) } else { window };
-        let cautious = expiry.earlier(skew);
-        let gap = secs(30_f64.min(lifetime / 10.0));
-        let gap = if lifetime <= 300.0 { shorter(gap, 10) } else { gap };
-        Self { access, refresh, due: expiry.earlier(window), stale: cautious, expiry, gap, cautious }
+        let (due, cautious, gap) = (expiry.earlier(window), expiry.earlier(tenth), tenth);
+        Self { access, refresh, due, stale: cautious, expiry, gap, cautious, arrived: Some(now.wall.most) }
+    }
+
+    /// The wall clock has crept on since it arrived. What was left of it when the layer looked is less by that at most, and
+    /// the parts of its life are smaller.
+    pub(crate) fn has_arrived(&mut self, now: Moment) {
+        let Some(arrived) = self.arrived.take() else { return };
+        let crept = (now.wall.most - arrived).max(0);
+        self.due = self.due.or_later_by(crept / 2);
+        self.stale = self.stale.or_later_by(crept / 10);
+        self.cautious = self.cautious.or_later_by(crept / 10);
+        self.gap.least = (self.gap.least - crept / 10).max(0);
     }
 
     /// No newer one could be had, and the next try is not before `retry`: if it is old, it serves to its very end.

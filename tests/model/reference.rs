@@ -13,6 +13,8 @@ pub(crate) struct Reference {
     by_itself: bool,
     /// The refresh token that it was built with, until the server has given a newer one, or has refused one.
     preset: Option<String>,
+    /// Whether that one is with the server.
+    preset_is_sent: bool,
     /// The newest token there is.
     pub(crate) token: Option<Held>,
     /// Whether that one is not to be used again: invalidated, or refused.
@@ -40,6 +42,7 @@ impl Reference {
             chance,
             by_itself: preset.is_none(),
             preset,
+            preset_is_sent: false,
             token: None,
             rejected: Sure::No,
             failure: None,
@@ -60,7 +63,7 @@ impl Reference {
     pub(crate) fn credential(&self) -> Option<Credential> {
         let refresh_token = match &self.token {
             Some(token) => token.refresh.clone(),
-            None => self.preset.clone(),
+            None => self.preset.clone().filter(|_| !self.preset_is_sent),
         };
         refresh_token.map(Credential::RefreshToken).or_else(|| self.by_itself.then_some(Credential::Client))
     }
@@ -78,6 +81,7 @@ impl Reference {
         if self.credential().as_ref() != Some(credential) {
             return Err(format!("a call with {credential:?} and not with {:?}", self.credential()));
         }
+        self.preset_is_sent |= matches!(credential, Credential::RefreshToken(_)) && self.token.is_none();
         match (asked, self.failing(now), self.usable(now), self.due(now)) {
             (true, ..) => Ok(()),
             (_, Sure::Yes, ..) => Err("a call within the back-off".into()),
@@ -89,6 +93,21 @@ impl Reference {
     /// The server has given or refused something: what the client was built with is outdated.
     pub(crate) fn heard_of_a_refresh(&mut self) {
         self.preset = None;
+    }
+
+    /// A call with this credential has ended.
+    pub(crate) fn has_ended(&mut self, sent: &Credential) {
+        if let (Credential::RefreshToken(sent), Some(preset)) = (sent, &self.preset) {
+            self.preset_is_sent &= sent != preset;
+        }
+    }
+
+    /// There is nothing to carry. What the client was built with is forgotten, if that is with the server.
+    pub(crate) fn begin_in_vain(&mut self, now: Moment) {
+        if self.preset_is_sent && self.token.is_none() {
+            self.preset = None;
+        }
+        self.fail(ErrorKind::LoginNeeded, None, now);
     }
 
     /// The call that is under way, with this credential, has brought a token. A refresh token that it leaves out is kept.
@@ -113,7 +132,7 @@ impl Reference {
         }
     }
 
-    pub(crate) fn fail(&mut self, kind: ErrorKind, retry_after: Option<u64>, now: Moment) {
+    fn fail(&mut self, kind: ErrorKind, retry_after: Option<u64>, now: Moment) {
         self.failures_in_a_row += 1;
         let retry = match kind {
             ErrorKind::LoginNeeded => Deadline::NEVER,

@@ -38,6 +38,9 @@ impl World {
     /// Whoever waits has something to wait for.
     pub(crate) fn is_at_rest(&mut self, layered: &Layered) {
         let now = self.now();
+        if let Some(token) = &mut self.reference.token {
+            token.has_arrived(now);
+        }
         // Those who waited for a flight that was let go, or since before a token came back to life, wait for the flight.
         let let_go = self.calls.values().any(|call| call.epoch < self.reference.epoch) || self.clocks.stepped_back();
         for id in 0..self.asks.len() {

@@ -49,3 +49,17 @@ fn a_late_request_that_waits_for_the_api_is_sent_with_the_newest_token() {
 fn the_refusal_of_a_forgotten_token_counts_for_no_other() {
     holds(Grant::Client, &[ApiDelay(200), Persistent, RefuseAll(true), Forget, Pass(1_000)]);
 }
+
+#[test]
+fn a_failure_from_before_the_user_brought_a_token_is_not_told_after() {
+    holds(Grant::RefreshToken, &[LogOut, Ready, FROM_A_REFRESH_TOKEN, Hours(1), Call { oldest: true }]);
+    let within_the_backoff = [Server(Busy(Some(60))), Ready, Server(Up), FROM_A_REFRESH_TOKEN, Call { oldest: true }];
+    holds(Grant::Client, &within_the_backoff);
+}
+
+#[test]
+fn a_forgotten_refresh_token_that_is_with_the_server_is_not_sent_again() {
+    holds(Grant::RefreshToken, &[Server(Slow(1)), Request, Forget, Server(Up), Request, Pass(2_000), Refresh]);
+    let outage = [Server(Slow(40)), Request, Forget, Request, Hours(1), Server(Up), Request];
+    holds(Grant::RefreshToken, &outage);
+}

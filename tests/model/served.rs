@@ -79,6 +79,7 @@ impl World {
                 let kept = landed.map(|kind| (kind, Deadline::NEVER)).chain(failing).collect();
                 self.asks[id].kept = kept;
                 self.is_in_time(id);
+                self.asks[id].since.epoch = self.reference.epoch;
             }
             End::Failed(kind) => self.has_failed(id, kind),
         }

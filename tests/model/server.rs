@@ -57,8 +57,8 @@ struct Access {
 struct Refresh {
     login: usize,
     revoked: bool,
-    /// The first call to begin after the client was told that it is good for nothing any more: used up, or refused.
-    told: Option<usize>,
+    /// Whether the client was told that it is good for nothing any more: used up, or refused.
+    over: bool,
 }
 
 impl Server {
@@ -89,30 +89,22 @@ impl Server {
         self.refresh_token(self.logins)
     }
 
-    /// Processes a call, when `begun` have begun. `Ok(None)` is `invalid_grant`.
+    /// Processes a call. `Ok(None)` is `invalid_grant`.
     ///
     /// # Errors
     ///
     /// What no client should do.
-    pub(crate) fn process(
-        &mut self,
-        call: usize,
-        begun: usize,
-        credential: &Credential,
-    ) -> Result<Option<Issued>, String> {
+    pub(crate) fn process(&mut self, credential: &Credential) -> Result<Option<Issued>, String> {
         let Credential::RefreshToken(text) = credential else {
             return Ok(Some(self.login(self.with_refresh_token, self.lifetime)));
         };
         let token = self.refresh.get_mut(text).ok_or_else(|| format!("nobody ever gave out {text}"))?;
         let login = token.login;
-        if let Some(told) = token.told {
+        if token.over {
             self.end(login);
-            // Who was let go in the middle of a call may have begun another with the same.
-            return if call < told { Ok(None) } else { Err(format!("{text} was sent again, and it is over")) };
+            return Err(format!("{text} was sent again, and it is over"));
         }
-        if token.revoked || self.rotates {
-            token.told = Some(begun);
-        }
+        token.over = token.revoked || self.rotates;
         if token.revoked {
             return Ok(None);
         }
@@ -158,7 +150,7 @@ impl Server {
 
     fn refresh_token(&mut self, login: usize) -> String {
         let text = format!("r{}", self.refresh.len());
-        self.refresh.insert(text.clone(), Refresh { login, revoked: false, told: None });
+        self.refresh.insert(text.clone(), Refresh { login, revoked: false, over: false });
         text
     }
 }

@@ -88,13 +88,6 @@ pub(crate) struct Moment {
     pub(crate) wall: Span,
 }
 
-impl Moment {
-    /// By how much the wall clock may be off.
-    pub(crate) fn doubt(self) -> i64 {
-        self.wall.most - self.wall.least
-    }
-}
-
 /// A moment to come: it has passed when either clock says so.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
@@ -115,6 +108,12 @@ impl Deadline {
 
     pub(crate) fn earlier(self, by: Span) -> Self {
         Self { mono: self.mono.minus(by), wall: self.wall.minus(by) }
+    }
+
+    /// This one, or as much later as that.
+    pub(crate) fn or_later_by(self, by: i64) -> Self {
+        let by = Span { least: 0, most: by };
+        Self { mono: self.mono.plus(by), wall: self.wall.plus(by) }
     }
 
     pub(crate) fn or_later(self, other: Self) -> Self {
