@@ -1,8 +1,8 @@
 //! Which requests get the token, and how it gets into them.
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, Entry};
 use http::uri::Scheme;
-use http::{HeaderValue, Request, Uri};
+use http::{HeaderMap, HeaderValue, Request, Uri};
 
 use crate::error::{Error, ErrorKind};
 use crate::into_url::is_loopback;
@@ -18,6 +18,15 @@ pub(crate) struct Attach {
 }
 
 impl Attach {
+    /// Whether a request to `uri` may carry the token, at a quick look: when this says no, [`wants`](Self::wants) may say yes.
+    #[inline]
+    pub(crate) fn plainly_wants(&self, uri: &Uri) -> bool {
+        match self.origins.as_slice() {
+            [] => uri.scheme_str() == Some("https"),
+            [origin, ..] => origin.is_plainly_of(uri),
+        }
+    }
+
     /// Whether `request` is to carry the token.
     ///
     /// # Errors
@@ -51,6 +60,27 @@ fn foreign(host: &str) -> Error {
 /// Puts the prepared header in, in place of any other: never a second one beside it.
 pub(crate) fn insert<B>(request: &mut Request<B>, header: &HeaderValue) {
     request.headers_mut().insert(AUTHORIZATION, header.clone());
+}
+
+/// Puts the prepared header in, unless the request brings one of its own: whether it did. Nothing is looked up twice.
+#[inline]
+pub(crate) fn insert_alone<B>(request: &mut Request<B>, header: &HeaderValue) -> bool {
+    let brought_one = request.headers_mut().append(AUTHORIZATION, header.clone());
+    if brought_one {
+        remove_last(request.headers_mut());
+    }
+    !brought_one
+}
+
+/// Removes what was appended.
+#[cold]
+fn remove_last(headers: &mut HeaderMap) {
+    let Entry::Occupied(entry) = headers.entry(AUTHORIZATION) else { return };
+    let mut all: Vec<_> = entry.remove_entry_mult().1.collect();
+    all.pop();
+    for header in all {
+        headers.append(AUTHORIZATION, header);
+    }
 }
 
 #[cfg(test)]
@@ -98,5 +128,15 @@ mod tests {
         assert!(attach.wants(&request).unwrap());
         insert(&mut request, &HeaderValue::from_static("Bearer a"));
         assert_eq!(request.headers().get_all(AUTHORIZATION).iter().count(), 1);
+    }
+
+    #[test]
+    fn all_that_the_caller_brings_stays_in_its_order() {
+        let mut request = request("https://api.example.com/");
+        assert!(insert_alone(&mut request, &HeaderValue::from_static("Bearer a")));
+        request.headers_mut().append(AUTHORIZATION, HeaderValue::from_static("Basic eDp5"));
+        assert!(!insert_alone(&mut request, &HeaderValue::from_static("Bearer b")));
+        let all: Vec<_> = request.headers().get_all(AUTHORIZATION).iter().collect();
+        assert_eq!(all, ["Bearer a", "Basic eDp5"]);
     }
 }

@@ -6,9 +6,10 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
+use tokio::runtime::RuntimeFlavor;
 use tokio::time::Instant;
 
 /// Longer lifetimes are cut to this, so that no sum with a clock overflows.
@@ -134,6 +135,37 @@ pub(crate) async fn sleep(wait: Duration) {
         }
     })
     .await;
+}
+
+/// A timer that wakes who polled it, whatever the runtime.
+///
+/// Tokio's own timers run where somebody drives them: the threads of a multi-threaded runtime do. A runtime of one thread may
+/// stand still between two `block_on`, and outside of one there is none, so a helper thread keeps the time there; and tokio's
+/// timer as well, because in such a runtime a test may pause the time.
+pub(crate) struct Alarm {
+    tokio: Option<Pin<Box<tokio::time::Sleep>>>,
+    thread: Option<futures_timer::Delay>,
+}
+
+impl Alarm {
+    pub(crate) fn after(now: Now, wait: Duration) -> Self {
+        let flavor = tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor()).ok();
+        let is_driven = matches!(flavor, Some(RuntimeFlavor::MultiThread));
+        Self {
+            tokio: flavor.map(|_| Box::pin(tokio::time::sleep_until(now.mono + wait))),
+            thread: (!is_driven).then(|| futures_timer::Delay::new(wait)),
+        }
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let tokio = self.tokio.as_mut().map(|timer| timer.as_mut().poll(cx));
+        let thread = self.thread.as_mut().map(|timer| Pin::new(timer).poll(cx));
+        if [tokio, thread].into_iter().flatten().any(|polled| polled.is_ready()) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
 }
 
 /// Runs `future` for at most `limit`; `None` when the time is over.

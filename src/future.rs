@@ -6,12 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::attach;
-use crate::cell::{Acquired, Cell, Current};
+use crate::cell::{Acquired, Cell, Current, Sent};
 use crate::challenge::asks_for_others_only;
 use crate::error::{BoxError, Error};
 
@@ -28,35 +28,35 @@ pin_project! {
     }
 }
 
-/// Which token a request was sent with, and who is to hear how it went.
-pub(crate) struct Sent {
-    cell: Arc<Cell>,
-    generation: u64,
-}
-
 impl Sent {
-    /// Puts the token of `cell` into the request.
-    pub(crate) fn with<B>(request: &mut Request<B>, current: &Current, cell: &Arc<Cell>) -> Self {
-        attach::insert(request, current.token.header());
-        Self { cell: cell.clone(), generation: current.generation }
+    /// Whether the cell is to hear of it.
+    #[inline]
+    fn is_told<R>(self, response: &Response<R>) -> bool {
+        is_refusal(response.status(), response.headers()) || self.beacon.heeds()
     }
 
     /// Tells the cell how it went, and those outside of the layer whether another token may do better.
-    fn heard<R>(&self, response: &mut Response<R>) {
-        if !self.is_refusal(response.status(), response.headers()) {
-            self.cell.accepted(self.generation);
-        } else if self.cell.refused(self.generation) {
+    #[cold]
+    fn tell<R>(self, mut response: Response<R>) -> Response<R> {
+        let (status, headers) = (response.status(), response.headers());
+        let Some(cell) = self.beacon.cell() else { return response };
+        if !is_refusal(status, headers) && !cell.is_also_refusal(status, headers) {
+            cell.accepted(self.generation);
+        } else if cell.refused(self.generation) {
             response.extensions_mut().insert(Refused);
         }
+        response
     }
+}
 
-    /// Any 401 to a request that carried our token counts, unless it clearly asks for something else; and what stands for it
-    /// in gRPC, a trailers-only response with `UNAUTHENTICATED`; and what the user says.
-    fn is_refusal(&self, status: StatusCode, headers: &HeaderMap) -> bool {
-        (status == StatusCode::UNAUTHORIZED && !asks_for_others_only(headers))
-            || headers.get("grpc-status").is_some_and(|status| status == "16")
-            || self.cell.is_refusal(status, headers)
-    }
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// Any 401 to a request that carried our token counts, unless it clearly asks for something else; and what stands for it in gRPC,
+/// a trailers-only response with `UNAUTHENTICATED`.
+#[inline]
+fn is_refusal(status: StatusCode, headers: &HeaderMap) -> bool {
+    (status == StatusCode::UNAUTHORIZED && !asks_for_others_only(headers))
+        || (!headers.is_empty() && headers.get(GRPC_STATUS).is_some_and(|status| status == "16"))
 }
 
 pin_project! {
@@ -85,6 +85,7 @@ struct Wanted {
 }
 
 impl<F, S, B> ResponseFuture<F, S, B> {
+    #[inline]
     pub(crate) fn sending(response: F, sent: Option<Sent>) -> Self {
         Self { state: State::Sending { response }, sent }
     }
@@ -94,18 +95,11 @@ impl<F, S, B> ResponseFuture<F, S, B> {
         Self { state: State::Failed { error: Some(told(error, request)) }, sent: None }
     }
 
-    /// Readies `service`, and sends, without a token.
-    pub(crate) fn late(service: S, request: Request<B>) -> Self {
-        Self::of(Late { token: None, service, request: Some(request) })
-    }
-
-    /// Waits for the token of `cell`, readies `service`, and sends.
-    pub(crate) fn wanting(service: S, request: Request<B>, acquired: Acquired, cell: Arc<Cell>) -> Self {
-        Self::of(Late { token: Some(Wanted { cell, acquired }), service, request: Some(request) })
-    }
-
-    fn of(late: Late<S, B>) -> Self {
-        Self { state: State::Late { late: Box::new(late) }, sent: None }
+    /// Waits for the token of a cell, if one is wanted, readies `service`, and sends.
+    pub(crate) fn late(service: S, request: Request<B>, token: Option<(Arc<Cell>, Acquired)>) -> Self {
+        let token = token.map(|(cell, acquired)| Wanted { cell, acquired });
+        let late = Box::new(Late { token, service, request: Some(request) });
+        Self { state: State::Late { late }, sent: None }
     }
 }
 
@@ -117,30 +111,43 @@ where
 {
     type Output = Result<Response<R>, BoxError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let (mut state, sent) = (this.state, this.sent);
-        loop {
-            let response = match state.as_mut().project() {
-                StateProj::Sending { response } => {
-                    let mut response = ready!(response.poll(cx)).map_err(Into::into)?;
-                    if let Some(sent) = sent.take() {
-                        sent.heard(&mut response);
-                    }
-                    return Poll::Ready(Ok(response));
-                }
-                // As with any future, there is nothing more to come after the end.
-                StateProj::Failed { error } => match error.take() {
-                    Some(error) => return Poll::Ready(Err(error.into())),
-                    None => return Poll::Pending,
-                },
-                StateProj::Late { late } => ready!(late.poll_sent(cx, sent))?,
-            };
-            match response {
-                Some(response) => state.set(State::Sending { response }),
-                None => return Poll::Pending,
-            }
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if !matches!(self.state, State::Sending { .. }) {
+            ready!(self.as_mut().poll_sending(cx))?;
         }
+        let this = self.project();
+        // As with any future, there is nothing more to come after the end.
+        let StateProj::Sending { response } = this.state.project() else { return Poll::Pending };
+        match response.poll(cx) {
+            Poll::Ready(Ok(response)) => match this.sent {
+                Some(sent) if sent.is_told(&response) => Poll::Ready(Ok(sent.tell(response))),
+                _ => Poll::Ready(Ok(response)),
+            },
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<F, S, B> ResponseFuture<F, S, B>
+where
+    S: Service<Request<B>, Future = F> + Clone,
+    S::Error: Into<BoxError>,
+{
+    /// Waits until the request is with the inner service.
+    #[inline(never)]
+    fn poll_sending(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        let mut this = self.project();
+        let response = match this.state.as_mut().project() {
+            StateProj::Sending { .. } => None,
+            StateProj::Failed { error } => error.take().map_or(Ok(None), Err)?,
+            StateProj::Late { late } => ready!(late.poll_sent(cx, this.sent))?,
+        };
+        if let Some(response) = response {
+            this.state.set(State::Sending { response });
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -188,18 +195,22 @@ impl<S, B> Late<S, B> {
     /// Puts the newest token into the request. Whether that could be done, or none is wanted.
     fn attach(&mut self, sent: &mut Option<Sent>) -> bool {
         let (Some(token), Some(request)) = (&mut self.token, &mut self.request) else { return true };
-        *sent = token.cell.with_usable(|current| Sent::with(request, current, &token.cell));
+        let mut insert = |current: &Current| {
+            attach::insert(request, current.token.header());
+            token.cell.sent(current)
+        };
+        *sent = token.cell.with_usable(&mut insert);
         // One that had ended when it came serves those who waited for it, and nobody loops.
         if let (None, Acquired::Usable(current)) = (&sent, &token.acquired)
             && current.came_stale()
             && token.cell.is_newest(current.generation)
         {
-            *sent = Some(Sent::with(request, current, &token.cell));
+            *sent = Some(insert(current));
         }
         if sent.is_none() {
             match token.cell.acquire(|| None) {
                 // As a last resort, beyond what readers see.
-                Acquired::Usable(current) => *sent = Some(Sent::with(request, &current, &token.cell)),
+                Acquired::Usable(current) => *sent = Some(insert(&current)),
                 acquired => token.acquired = acquired,
             }
         }

@@ -12,6 +12,8 @@ pub(crate) struct Origin {
     https: bool,
     host: String,
     port: u16,
+    /// How a request names it most often, without the scheme.
+    authority: String,
 }
 
 impl Origin {
@@ -21,7 +23,19 @@ impl Origin {
         let https = url.scheme() == "https";
         // The URL parser does not let an http(s) address without a host through.
         let host = url.host_str().unwrap_or_default().to_owned();
-        Ok(Self { https, host, port: url.port().unwrap_or(default_port(https)) })
+        let authority = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.clone(),
+        };
+        Ok(Self { https, host, port: url.port().unwrap_or(default_port(https)), authority })
+    }
+
+    /// Whether a request to `uri` goes here, over TLS, at a quick look.
+    #[inline]
+    pub(crate) fn is_plainly_of(&self, uri: &Uri) -> bool {
+        self.https
+            && uri.scheme_str() == Some("https")
+            && uri.authority().is_some_and(|authority| authority.as_str() == self.authority)
     }
 
     /// Whether a request to `uri` goes here. Nothing is copied for the answer.

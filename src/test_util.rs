@@ -69,10 +69,14 @@ impl Clock {
         self.shift.fetch_sub(nanoseconds(by), Ordering::SeqCst);
     }
 
+    /// What the clock of this thread is ahead of the system's, in nanoseconds.
+    pub(crate) fn ahead() -> i64 {
+        ENTERED.with(|entered| entered.borrow().last().map_or(0, |clock| clock.shift.load(Ordering::SeqCst)))
+    }
+
     /// The system's time as the clock of this thread shows it.
     pub(crate) fn shift(time: SystemTime) -> SystemTime {
-        let shift =
-            ENTERED.with(|entered| entered.borrow().last().map_or(0, |clock| clock.shift.load(Ordering::SeqCst)));
+        let shift = Self::ahead();
         let by = Duration::from_nanos(shift.unsigned_abs());
         let shifted = if shift < 0 { time.checked_sub(by) } else { time.checked_add(by) };
         shifted.unwrap_or(time)

@@ -36,10 +36,11 @@ impl Cell {
 
     pub(crate) fn set_refusal(&self, refusal: Box<Refusal>) {
         self.refusal.store(Some(Arc::new(refusal)));
+        self.beacon.set_heeds(true);
     }
 
     /// Whether the user counts this response as a refusal.
-    pub(crate) fn is_refusal(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+    pub(crate) fn is_also_refusal(&self, status: StatusCode, headers: &HeaderMap) -> bool {
         self.refusal.load().as_ref().is_some_and(|refusal| refusal(status, headers))
     }
 
@@ -63,8 +64,15 @@ impl Cell {
             let mut ground = lock(&self.ground);
             let Ground { state, settings, .. } = &mut *ground;
             let result = change(state, clock::now(), &Dice { policy: &settings.policy, jitter });
-            self.snapshot.store(state.usable().cloned());
-            self.in_doubt.store(state.is_in_doubt(), Ordering::Relaxed);
+            let usable = state.usable();
+            if usable.is_none() {
+                self.clear_passes();
+            }
+            self.snapshot.store(usable.cloned());
+            self.beacon.put_out();
+            let in_doubt = state.is_in_doubt();
+            self.in_doubt.store(in_doubt, Ordering::Relaxed);
+            self.beacon.set_heeds(in_doubt || self.refusal.load().is_some());
             result
         };
         // A watcher that panics when it is woken is no reason for the others not to get the token.

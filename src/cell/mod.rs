@@ -22,6 +22,7 @@
 //! | `state`, `terms` | the transitions: pure, with the time and the dice as arguments |
 //! | `freshness`, `refusals` | the numbers: due, expired, back-off, and when a refused token is renewed |
 //! | `outcome` | a token or a failure, as those see it who waited for it |
+//! | `beacon`, `light`, `passes` | the hot path: whether the token is fresh, and the header to send |
 //! | `callers` | what a caller of the cell gets, and how a flight begins |
 //! | `changes` | how a flight, a server or the user changes the state, and who is told |
 //! | `flight`, `board` | one piece of work that many wait for |
@@ -29,12 +30,15 @@
 //! | `tokens` | the public handle |
 
 mod aboard;
+mod beacon;
 mod board;
 mod callers;
 mod changes;
 mod flight;
 mod freshness;
+mod light;
 mod outcome;
+mod passes;
 mod refusals;
 mod state;
 mod terms;
@@ -48,7 +52,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
+use self::beacon::Beacon;
 use self::flight::{Flight, Waiter};
+use self::passes::Passes;
 use self::state::State;
 use crate::clock;
 use crate::grant::{AnyGrant, Grant};
@@ -60,6 +66,7 @@ pub(crate) use self::callers::Acquired;
 pub(crate) use self::changes::Refusal;
 pub(crate) use self::freshness::Policy;
 pub(crate) use self::outcome::{Age, Current, Failure};
+pub(crate) use self::passes::{Pass, Sent};
 pub use self::tokens::Tokens;
 
 type Outcome = Result<Arc<Current>, Failure>;
@@ -69,7 +76,11 @@ type FlightState = State<Arc<Flight<Outcome>>>;
 pub(crate) struct Cell {
     /// What readers see: the newest token unless it was invalidated. Written under the lock of `ground`.
     snapshot: ArcSwapOption<Current>,
-    /// Whether a refusal is remembered that an accepted request would end; else a response costs one look at this.
+    /// What is seen of it without it: whether that token is fresh.
+    beacon: &'static Beacon,
+    timer: light::Timer,
+    passes: Passes,
+    /// Whether a refusal is remembered that an accepted request would end.
     in_doubt: AtomicBool,
     /// Whether `ground` has a transport, for those who could bring one. Set once.
     connected: AtomicBool,
@@ -96,11 +107,18 @@ pub(crate) struct Settings {
 
 impl Cell {
     pub(crate) fn new(grant: impl Grant) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|cell| Self {
             snapshot: ArcSwapOption::empty(),
+            beacon: Beacon::of(cell.clone()),
+            timer: light::Timer::default(),
+            passes: Passes::default(),
             in_doubt: AtomicBool::new(false),
             connected: AtomicBool::new(false),
-            ground: Mutex::new(Ground { state: State::new(), settings: Settings::default(), transport: None }),
+            ground: Mutex::new(Ground {
+                state: State::counting_from(beacon::first_generation()),
+                settings: Settings::default(),
+                transport: None,
+            }),
             grant: Arc::new(grant),
             refusal: ArcSwapOption::empty(),
             changes: watch::Sender::new(None),
@@ -124,10 +142,25 @@ impl Cell {
         drop(former);
     }
 
-    /// The hot path: the token if it serves, with no lock and nothing written.
+    /// The token if it serves, with no lock and nothing written.
     pub(crate) fn with_usable<R>(&self, look: impl FnOnce(&Current) -> R) -> Option<R> {
         let snapshot = self.snapshot.load();
         snapshot.as_ref().filter(|current| current.is_usable(clock::now)).map(|current| look(current))
+    }
+
+    /// What a request needs now, and as long as the beacon shows that it is fresh. `Err` tells how old the token is, if it is not:
+    /// one that is not there is stale.
+    pub(crate) fn look(&self) -> Result<Pass, Age> {
+        let snapshot = self.snapshot.load();
+        let Some(current) = snapshot.as_ref() else { return Err(Age::Stale) };
+        if self.beacon.fresh() != current.generation {
+            let now = clock::now();
+            match current.age(|| now) {
+                Age::Fresh => self.light(current, now),
+                age => return Err(age),
+            }
+        }
+        Ok(self.pass(current))
     }
 
     /// How old the token is; one that is not there is stale.
@@ -152,5 +185,11 @@ impl Cell {
     /// What tells cells apart while they live.
     fn id(&self) -> usize {
         std::ptr::from_ref(self).addr()
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        self.beacon.leave();
     }
 }

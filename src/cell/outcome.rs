@@ -74,6 +74,12 @@ impl Current {
         self.age(now) != Age::Stale
     }
 
+    /// How long it is still fresh; `None` is for ever.
+    pub(super) fn fresh_for(&self, now: Now) -> Option<Duration> {
+        let end = self.due.into_iter().chain(self.stale).reduce(Deadline::or_earlier);
+        end.map(|end| end.remaining(now))
+    }
+
     /// Whether it came stale, and only just: then it serves those who waited for it, and nobody loops.
     pub(crate) fn has_grace(&self, now: Now) -> bool {
         self.grace.is_some_and(|grace| !grace.passed(now))

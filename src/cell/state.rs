@@ -30,7 +30,8 @@ pub(crate) struct State<F> {
 }
 
 impl<F: Clone> State<F> {
-    pub(crate) fn new() -> Self {
+    /// One whose tokens are counted from here on.
+    pub(crate) fn counting_from(generation: u64) -> Self {
         Self {
             held: None,
             rejected: false,
@@ -38,7 +39,7 @@ impl<F: Clone> State<F> {
             failures_in_a_row: 0,
             flight: None,
             refusals: Refusals::default(),
-            generation: 0,
+            generation,
             epoch: 0,
         }
     }
@@ -273,7 +274,7 @@ mod tests {
 
     #[test]
     fn from_empty_to_fresh_to_expired() {
-        let mut state = Numbered::new();
+        let mut state = Numbered::counting_from(0);
         assert_eq!(sees(&state), "nothing");
         state.depart(1);
         assert_eq!(sees(&state), "flight 1");
@@ -286,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_remembered_and_a_success_forgets_it() {
-        let mut state = Numbered::new();
+        let mut state = Numbered::counting_from(0);
         state.depart(1);
         landed(&mut state, Err(Error::new(ErrorKind::Timeout, ""))).unwrap_err();
         assert_eq!(sees(&state), "Timeout");
@@ -299,7 +300,7 @@ mod tests {
 
     #[test]
     fn what_is_said_of_an_older_token_has_no_effect() {
-        let mut state = Numbered::new();
+        let mut state = Numbered::counting_from(0);
         landed(&mut state, Ok(token("a"))).unwrap();
         let old = state.generation;
         landed(&mut state, Ok(token("b"))).unwrap();
@@ -309,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_flight_changes_nothing_after_an_intervention() {
-        let mut state = Numbered::new();
+        let mut state = Numbered::counting_from(0);
         let departure = state.departure(Reason::Needed);
         state.depart(1);
         state.set(token("set"), clock::now(), &dice(&Policy::default()));
@@ -327,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_spent_refresh_token_is_dropped_and_the_access_token_is_not() {
-        let mut state = Numbered::new();
+        let mut state = Numbered::counting_from(0);
         landed(&mut state, Ok(token("a"))).unwrap();
         landed(&mut state, Err(Error::new(ErrorKind::Overloaded, "").with_spent_refresh_token())).unwrap_err();
         assert_eq!(sees(&state), "a");

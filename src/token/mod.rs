@@ -152,6 +152,11 @@ impl Token {
         &self.0.header
     }
 
+    /// A copy of the header that shares no count of references with others.
+    pub(crate) fn own_header(&self) -> HeaderValue {
+        bearer_header(&self.0.access_token).unwrap_or_else(|| self.0.header.clone())
+    }
+
     /// How long it still lives; `None` when it does not expire.
     pub(crate) fn lifetime(&self, now: Now) -> Option<Duration> {
         self.0.expiry.map(|expiry| expiry.remaining(now))

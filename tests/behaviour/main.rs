@@ -16,6 +16,7 @@ mod failures;
 #[cfg(feature = "tonic")]
 mod grpc;
 mod handle;
+mod hot_path;
 mod options;
 mod panics;
 mod password;
