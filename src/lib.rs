@@ -36,6 +36,8 @@ pub mod docs {
     pub mod readiness {}
     #[doc = include_str!("../docs/request.md")]
     pub mod request {}
+    #[doc = include_str!("../docs/security.md")]
+    pub mod security {}
     #[doc = include_str!("../docs/images/one-renewal.svg")]
     #[doc = ""]
     #[doc = include_str!("../docs/stores.md")]
