@@ -42,6 +42,8 @@ pub mod docs {
     #[doc = ""]
     #[doc = include_str!("../docs/stores.md")]
     pub mod stores {}
+    #[doc = include_str!("../docs/troubleshooting.md")]
+    pub mod troubleshooting {}
     #[cfg(all(doctest, feature = "https"))]
     #[doc = include_str!("../README.md")]
     pub mod readme {}

@@ -1,6 +1,18 @@
 //! What kinds of failure there are, and what each asks of the user.
 
 /// What kind of failure an [`Error`](crate::Error) is: what to do next depends on it.
+///
+/// [Troubleshooting](crate::docs::troubleshooting#errors) has an entry for each, with its usual causes.
+///
+/// ```
+/// use tower_oauth2::{Error, ErrorKind};
+///
+/// fn is_for_the_person(error: &Error) -> bool {
+///     matches!(error.kind(), ErrorKind::LoginNeeded | ErrorKind::Denied | ErrorKind::LoginExpired)
+/// }
+///
+/// assert!(is_for_the_person(&Error::caused_by(ErrorKind::LoginNeeded, "the refresh token is gone")));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -86,6 +98,61 @@ impl ErrorKind {
             }
             Self::Store => "the token store could not be used",
             Self::Panicked => "the grant panicked",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::ErrorKind::{self, *};
+
+    const ALL: [ErrorKind; 19] = [
+        Configuration,
+        Cleartext,
+        ForeignOrigin,
+        NoTransport,
+        Recursion,
+        Transport,
+        Timeout,
+        Overloaded,
+        ClientRejected,
+        RequestRejected,
+        InvalidGrant,
+        LoginNeeded,
+        Denied,
+        LoginExpired,
+        Loopback,
+        Malformed,
+        Redirected,
+        Store,
+        Panicked,
+    ];
+
+    /// The variants, as they stand in this file.
+    fn variants() -> BTreeSet<&'static str> {
+        let (_, body) = include_str!("kind.rs").split_once("pub enum ErrorKind {").unwrap();
+        let (body, _) = body.split_once("\n}").unwrap();
+        body.lines().filter_map(|line| line.trim().strip_suffix(',')).filter(|name| !name.starts_with('/')).collect()
+    }
+
+    /// The headings of the second level that are names in code, and what stands below each, with single blanks.
+    fn entries(page: &str) -> Vec<(&str, String)> {
+        let sections = page.split("\n## ").skip(1);
+        let named = sections.filter_map(|section| section.strip_prefix('`')?.split_once('`'));
+        named.map(|(name, text)| (name, text.split_whitespace().collect::<Vec<_>>().join(" "))).collect()
+    }
+
+    #[test]
+    fn each_kind_has_an_entry_in_troubleshooting_that_begins_with_what_it_says() {
+        let page = entries(include_str!("../../docs/troubleshooting.md"));
+        assert_eq!(page.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), variants());
+        assert_eq!(page.len(), ALL.len(), "`ALL` has each");
+        for (name, text) in page {
+            let kind = ALL.into_iter().find(|kind| format!("{kind:?}") == name).unwrap();
+            assert!(text.starts_with(&format!("> {} *Means:*", kind.says())), "{name}: {text}");
+            assert!(text.contains("*Do:*"), "{name}");
         }
     }
 }
