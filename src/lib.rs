@@ -42,6 +42,10 @@ pub mod docs {
     #[doc = ""]
     #[doc = include_str!("../docs/stores.md")]
     pub mod stores {}
+    // Its examples need the feature, and the page does not.
+    #[cfg(any(not(doctest), feature = "test-util"))]
+    #[doc = include_str!("../docs/testing.md")]
+    pub mod testing {}
     #[doc = include_str!("../docs/troubleshooting.md")]
     pub mod troubleshooting {}
     #[cfg(all(doctest, feature = "https"))]

@@ -30,6 +30,8 @@ mod retrying;
 mod revocation;
 mod rotation;
 mod routes;
+#[cfg(feature = "test-util")]
+mod scripted;
 mod secrets;
 #[cfg(feature = "test-util")]
 mod time;

@@ -4,6 +4,9 @@
 //! steps. A [`Deadline`] has passed when *either* says so. The monotonic clock is tokio's, so that a test which pauses
 //! tokio's time steers ours.
 
+#[cfg(feature = "test-util")]
+pub(crate) mod steered;
+
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -34,7 +37,7 @@ fn wall() -> SystemTime {
 
 #[cfg(feature = "test-util")]
 fn wall() -> SystemTime {
-    crate::test_util::Clock::shift(SystemTime::now())
+    steered::Clock::shift(SystemTime::now())
 }
 
 impl Now {

@@ -1,7 +1,4 @@
-//! For tests: steering what the crate takes the time to be.
-//!
-//! The monotonic clock is tokio's: `tokio::time::pause` and `advance` steer it. What tokio does not have is the wall clock,
-//! and a [`Clock`] steps that.
+//! A wall clock that tests step. The monotonic one is tokio's, which has `pause` and `advance`.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;

@@ -1,0 +1,141 @@
+//! The grant that says what a test tells it to, as the tests of others use it.
+
+use std::time::{Duration, SystemTime};
+
+use http::{Response, StatusCode};
+use tokio::time::{Instant, timeout};
+use tower::ServiceExt;
+use tower_oauth2::test_util::{ScriptedError, ScriptedGrant};
+use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token, Tokens};
+
+use crate::support::{API_URL, Body, conversation, get, ours, pass};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn token(text: &str) -> Token {
+    Token::bearer(text).unwrap()
+}
+
+/// A handle whose network is an error.
+fn tokens(script: &ScriptedGrant) -> Tokens {
+    let no_network = tower::service_fn(async |_: http::Request<Body>| Err::<Response<Body>, _>("no network"));
+    OAuth2Layer::new(script.clone()).token_service(no_network).tokens()
+}
+
+async fn asked(script: &ScriptedGrant, count: usize) {
+    timeout(24 * HOUR, script.asked(count)).await.expect("is not asked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_come_in_order_and_calls_are_remembered() {
+    let script = ScriptedGrant::new().token(token("a").with_expires_in(HOUR)).token(token("b")).token(token("c"));
+    let tokens = tokens(&script);
+    assert_eq!(tokens.get().await.unwrap().access_token(), "a");
+    // Due, and not yet expired: the old one is served, and renewed meanwhile.
+    pass(HOUR - Duration::from_secs(100)).await;
+    assert_eq!(tokens.get().await.unwrap().access_token(), "a");
+    asked(&script, 2).await;
+    pass(Duration::from_millis(1)).await;
+    assert_eq!(tokens.get().await.unwrap().access_token(), "b");
+    assert_eq!(tokens.refresh().await.unwrap().access_token(), "c");
+
+    let calls = script.calls();
+    let previous: Vec<_> = calls.iter().map(|call| call.previous().map(Token::access_token)).collect();
+    assert_eq!(previous, [None, Some("a"), Some("b")]);
+    assert_eq!(calls.iter().map(|call| call.is_ahead()).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!(calls.iter().map(|call| call.is_asked_for()).collect::<Vec<_>>(), [false, false, true]);
+    assert_eq!(script.left(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ended_script_says_so_and_can_be_gone_on_with() {
+    let script = ScriptedGrant::new().token(token("a"));
+    let tokens = tokens(&script);
+    tokens.get().await.unwrap();
+    let error = tokens.refresh().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.to_string().contains("the script of this `ScriptedGrant` has ended"), "{error}");
+    assert!(error.to_string().contains("no answer to call 2"), "{error}");
+    assert_eq!(script.calls().len(), 2);
+
+    script.clone().token(token("b"));
+    assert_eq!(tokens.refresh().await.unwrap().access_token(), "b");
+}
+
+/// Whoever is held holds up everybody who waits for the same token, and nobody else.
+#[tokio::test(start_paused = true)]
+async fn what_is_held_waits_for_its_release() {
+    let script = ScriptedGrant::new().held().token(token("a"));
+    let tokens = tokens(&script);
+    let waiting: Vec<_> = (0..3)
+        .map(|_| {
+            let tokens = tokens.clone();
+            tokio::spawn(async move { tokens.get().await })
+        })
+        .collect();
+    asked(&script, 1).await;
+    pass(24 * HOUR).await;
+    assert!(waiting.iter().all(|waiting| !waiting.is_finished()));
+    script.release();
+    for waiting in waiting {
+        assert_eq!(waiting.await.unwrap().unwrap().access_token(), "a");
+    }
+    assert_eq!(script.calls().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_is_good_for_one_and_may_come_first() {
+    let script = ScriptedGrant::new().held().token(token("a")).held().token(token("b")).token(token("c"));
+    let tokens = tokens(&script);
+    script.release();
+    assert_eq!(tokens.get().await.unwrap().access_token(), "a");
+    timeout(HOUR, tokens.refresh()).await.expect_err("is held");
+    script.release();
+    assert_eq!(tokens.refresh().await.unwrap().access_token(), "b", "joins the one that was held");
+    assert_eq!(tokens.refresh().await.unwrap().access_token(), "c", "is not held");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_can_take_time() {
+    let script = ScriptedGrant::new().after(Duration::from_secs(5)).fail(ErrorKind::Timeout).token(token("a"));
+    let tokens = tokens(&script);
+    let began = Instant::now();
+    assert_eq!(tokens.get().await.unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(began.elapsed(), Duration::from_secs(5));
+    tokens.refresh().await.unwrap();
+    assert_eq!(began.elapsed(), Duration::from_secs(5), "only that one");
+}
+
+/// What the layer does with an error it does with a scripted one.
+#[tokio::test(start_paused = true)]
+async fn an_error_has_what_was_said_and_the_layer_obeys_it() {
+    let busy = ScriptedError::new(ErrorKind::Overloaded)
+        .status(StatusCode::TOO_MANY_REQUESTS)
+        .retry_after(Duration::from_secs(77))
+        .oauth("temporarily_unavailable", None)
+        .because("a cause");
+    let script = ScriptedGrant::new().fail(busy).token(token("a"));
+    let (service, mut server) = conversation(&OAuth2Layer::new(script.clone()));
+    let outcome = timeout(HOUR, service.clone().oneshot(get(API_URL))).await.expect("is not sent");
+    let error = ours(outcome.unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::Overloaded);
+    assert_eq!(error.status(), Some(StatusCode::TOO_MANY_REQUESTS));
+    assert_eq!(error.oauth().unwrap().error(), "temporarily_unavailable");
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "a cause");
+    let wait = error.retry_at().unwrap().duration_since(SystemTime::now()).unwrap();
+    assert!((76..=77).contains(&wait.as_secs()), "{wait:?}");
+
+    pass(Duration::from_secs(76)).await;
+    ours(service.clone().oneshot(get(API_URL)).await.unwrap_err());
+    assert_eq!(script.calls().len(), 1, "it is left alone");
+    pass(Duration::from_secs(2)).await;
+    let sent = tokio::spawn(service.oneshot(get(API_URL)));
+    assert_eq!(server.serves().await.as_deref(), Some("Bearer a"));
+    sent.await.unwrap().unwrap();
+}
+
+#[test]
+fn no_server_keeps_us_away_for_longer_than_an_hour() {
+    let error = Error::from(ScriptedError::from(ErrorKind::Overloaded).retry_after(24 * HOUR));
+    assert_eq!(error.retry_after(), Some(HOUR));
+}
