@@ -23,7 +23,11 @@ pub mod transport;
 /// Pages to read, whose examples are compiled and run.
 #[cfg(any(doc, doctest))]
 pub mod docs {
-    // Drawn here, for the page's own picture is beside it in the repository only.
+    // Pictures are drawn here, for the page's own is beside it in the repository only.
+    #[doc = include_str!("../docs/images/floors.svg")]
+    #[doc = ""]
+    #[doc = include_str!("../docs/architecture.md")]
+    pub mod architecture {}
     #[doc = include_str!("../docs/images/states.svg")]
     #[doc = ""]
     #[doc = include_str!("../docs/behaviour.md")]

@@ -5,6 +5,7 @@
 #![cfg(test)]
 
 mod imports;
+mod page;
 mod rules;
 mod source;
 mod words;
@@ -36,6 +37,16 @@ fn imports_point_down() {
 fn one_module_asks_for_the_time_and_one_for_randomness() {
     let found = ambient(&sources());
     assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn the_page_about_the_architecture_shows_these_floors() {
+    assert_eq!(page::floors(), FLOORS);
+    let mut shown = page::picture();
+    shown.sort();
+    let mut known = FLOORS.concat();
+    known.sort();
+    assert_eq!(shown, known, "docs/images/floors.svg");
 }
 
 // ===== that the rules can fail =====
