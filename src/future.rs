@@ -21,6 +21,10 @@ pub(crate) struct Refused;
 
 pin_project! {
     /// The response of an [`OAuth2`](crate::OAuth2) service.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it abandons the request, as the inner service's own future would. A token call that it waited for goes on.
     pub struct ResponseFuture<F, S, B> {
         #[pin]
         state: State<F, S, B>,

@@ -6,6 +6,9 @@ use url::Url;
 use crate::error::{Error, ErrorKind};
 
 /// What an address can be given as: `&str`, `String`, [`url::Url`] or [`http::Uri`].
+///
+/// It is absolute, `http` or `https`, and holds neither a user name nor a password nor a fragment: whoever takes it refuses all
+/// else with [`ErrorKind::Configuration`]. Its query is kept.
 pub trait IntoUrl: sealed::Sealed {}
 
 impl<T: sealed::Sealed> IntoUrl for T {}

@@ -23,11 +23,16 @@ pub mod transport;
 /// Pages to read, whose examples are compiled and run.
 #[cfg(any(doc, doctest))]
 pub mod docs {
-    // Pictures are drawn here, for the page's own is beside it in the repository only.
+    // Pictures are drawn here, for the page's own is beside it in the repository only. The line before it is what the list of
+    // pages shows, which would show the picture.
+    /// The house: its floors, and where something new goes.
+    #[doc = ""]
     #[doc = include_str!("../docs/images/floors.svg")]
     #[doc = ""]
     #[doc = include_str!("../docs/architecture.md")]
     pub mod architecture {}
+    /// The token over time: its states.
+    #[doc = ""]
     #[doc = include_str!("../docs/images/states.svg")]
     #[doc = ""]
     #[doc = include_str!("../docs/behaviour.md")]
@@ -42,6 +47,8 @@ pub mod docs {
     pub mod request {}
     #[doc = include_str!("../docs/security.md")]
     pub mod security {}
+    /// One renewal among all.
+    #[doc = ""]
     #[doc = include_str!("../docs/images/one-renewal.svg")]
     #[doc = ""]
     #[doc = include_str!("../docs/stores.md")]

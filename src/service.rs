@@ -20,6 +20,14 @@ use crate::route::{ThroughInner, TokenRoute};
 ///
 /// It is ready when there is a token and the inner service is ready. A token that cannot be had is told by `call`, never
 /// by `poll_ready`: to tower a service that fails there is dead for ever.
+///
+/// # Errors
+///
+/// The inner service's own pass through as they are. The layer's own are an [`Error`](crate::Error), to downcast to.
+///
+/// # Cancel safety
+///
+/// Dropped while it waits, it takes nothing from others: a token call runs to its end. See [readiness](crate::docs::readiness).
 pub struct OAuth2<S, G, T = ThroughInner> {
     inner: S,
     cell: Arc<Cell>,

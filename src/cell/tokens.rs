@@ -84,7 +84,7 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// As [`Tokens::get`]. The token that was there stays in use until it expires.
+    /// As [`Tokens::get`], but no remembered one: it tries. The token that was there stays in use until it expires.
     ///
     /// # Cancel safety
     ///
@@ -117,13 +117,44 @@ impl Tokens {
     /// Follows the token: what [`peek`](Tokens::peek) gives, and each change of it. A change may be skipped when the next
     /// follows at once; the last one never is.
     ///
+    /// ```
+    /// # use tower_oauth2::{OAuth2Layer, Token, client::Client, grant::RefreshToken};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let grant = RefreshToken::new("https://auth.example.com/token", Client::public("id"), "tGzv3JOkF0XG5Qx2TlKWIA")?;
+    /// # let tokens = OAuth2Layer::new(grant).tokens();
+    /// let mut changes = tokens.changes();
+    /// tokens.set(Token::bearer("2YotnFZFEjr1zCsicMWpAA")?);
+    /// changes.changed().await?;
+    /// let newest = changes.borrow_and_update().clone();
+    /// assert_eq!(newest, tokens.peek());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// Do not hold what [`borrow`](watch::Receiver::borrow) gives while calling a method of this handle.
     pub fn changes(&self) -> watch::Receiver<Option<Token>> {
         self.cell.watch()
     }
 
     /// Puts the token into a request that is sent without the layer, by the layer's rules: not over cleartext, not to a
-    /// foreign origin, not in place of an `Authorization` that is there.
+    /// foreign origin, not in place of an `Authorization` that is there. Its answer is not looked at: after a 401 it is for
+    /// you to [`invalidate`](Tokens::invalidate).
+    ///
+    /// ```
+    /// # use tower_oauth2::{OAuth2Layer, Token, client::Client, grant::ClientCredentials};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let grant = ClientCredentials::new("https://auth.example.com/token", Client::basic("id", "secret"))?;
+    /// # let tokens = OAuth2Layer::new(grant).tokens();
+    /// # tokens.set(Token::bearer("2YotnFZFEjr1zCsicMWpAA")?);
+    /// // The handshake of a web socket, say.
+    /// let mut request = http::Request::get("https://api.example.com/events").body(())?;
+    /// tokens.authorize(&mut request).await?;
+    /// assert_eq!(request.headers()["authorization"], "Bearer 2YotnFZFEjr1zCsicMWpAA");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -57,11 +57,18 @@ impl Client {
     }
 
     /// A confidential client that sends `client_id` and `client_secret` in the form. An empty secret is left out.
+    ///
+    /// For servers that ask for it: where both are known the header is to be preferred ([RFC 6749 §2.3.1]).
+    ///
+    /// [RFC 6749 §2.3.1]: https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1
     pub fn post(id: impl Into<String>, secret: impl Into<String>) -> Self {
         Self { id: id.into(), method: Method::Post(Secret::new(secret)) }
     }
 
-    /// A client without a secret: `client_id` is sent in the form.
+    /// A client without a secret ([RFC 6749 §2.1]): `client_id` is sent in the form. A program in the hands of its users is
+    /// one, for they can read what is in it.
+    ///
+    /// [RFC 6749 §2.1]: https://www.rfc-editor.org/rfc/rfc6749#section-2.1
     pub fn public(id: impl Into<String>) -> Self {
         Self { id: id.into(), method: Method::Public }
     }

@@ -60,7 +60,7 @@ impl Error {
         matches!(self.0.kind, Transport | Timeout | Overloaded | Store | Panicked)
     }
 
-    /// How long the authorization server asked to be left alone (`Retry-After`), at most one hour.
+    /// How long the authorization server asked to be left alone (`Retry-After`), at most one hour. `None` when it did not say.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }

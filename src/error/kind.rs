@@ -8,10 +8,12 @@
 /// use tower_oauth2::{Error, ErrorKind};
 ///
 /// fn is_for_the_person(error: &Error) -> bool {
-///     matches!(error.kind(), ErrorKind::LoginNeeded | ErrorKind::Denied | ErrorKind::LoginExpired)
+///     use ErrorKind::{Denied, LoginExpired, LoginNeeded};
+///     matches!(error.kind(), LoginNeeded | Denied | LoginExpired)
 /// }
 ///
-/// assert!(is_for_the_person(&Error::caused_by(ErrorKind::LoginNeeded, "the refresh token is gone")));
+/// let error = Error::caused_by(ErrorKind::LoginNeeded, "the refresh token is gone");
+/// assert!(is_for_the_person(&error));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -33,6 +33,15 @@ const KNOWN: [&str; 18] = [
 /// The texts are the server's, cut to 512 characters, without control characters. A text that repeats a secret of the
 /// request is dropped.
 ///
+/// ```
+/// use tower_oauth2::Error;
+///
+/// fn is_scope_wrong(error: &Error) -> bool {
+///     error.oauth().is_some_and(|oauth| oauth.error() == "invalid_scope")
+/// }
+/// # assert!(!is_scope_wrong(&tower_oauth2::Token::bearer("").unwrap_err()));
+/// ```
+///
 /// [RFC 6749 §5.2]: https://www.rfc-editor.org/rfc/rfc6749#section-5.2
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OAuthError {

@@ -105,6 +105,15 @@ impl<G, T> OAuth2Layer<G, T> {
     /// Token calls go through `service` instead of the inner service: for an inner service that always goes to one host,
     /// such as a tonic `Channel`.
     ///
+    /// ```
+    /// # use {bytes::Bytes, http_body_util::Full};
+    /// # fn wrap(grant: tower_oauth2::grant::ClientCredentials) {
+    /// # let http_client = tower::service_fn(async |_: http::Request<Full<Bytes>>| Ok::<_, tower::BoxError>(http::Response::new(String::new())));
+    /// let layer = tower_oauth2::OAuth2Layer::new(grant).token_service(http_client);
+    /// # let _ = layer;
+    /// # }
+    /// ```
+    ///
     /// It must not be wrapped by this layer itself, which is told with
     /// [`ErrorKind::Recursion`](crate::ErrorKind::Recursion). It should not follow redirects: they would take the
     /// client's secret along.

@@ -9,6 +9,19 @@ use crate::error::Error;
 /// Numbers. They belong to the token, so they hold for every clone of the layer; for tokens and calls after the change.
 ///
 /// The docs of [behaviour](crate::docs::behaviour) tell them together, and why each is what it is.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// # fn wrap(grant: tower_oauth2::grant::ClientCredentials) -> Result<(), tower_oauth2::Error> {
+/// // For a server that is slow, and whose tokens live for a day.
+/// let layer = tower_oauth2::OAuth2Layer::new(grant)
+///     .refresh_ahead(Duration::from_secs(3600))
+///     .token_deadline(Duration::from_secs(60))?;
+/// # let _ = layer;
+/// # Ok(())
+/// # }
+/// ```
 impl<G, T> OAuth2Layer<G, T> {
     /// How long before its expiry a token is no longer sent: 30 s, and never more than a tenth of its lifetime. Zero sends it
     /// to its very end.
@@ -37,12 +50,13 @@ impl<G, T> OAuth2Layer<G, T> {
     }
 
     /// The shortest time between two tries to renew a token that still serves: 30 s, and never more than a tenth of its
-    /// lifetime.
+    /// lifetime. Zero leaves it to the back-off.
     pub fn smallest_gap(self, gap: Duration) -> Self {
         self.policy(|policy| policy.gap = gap)
     }
 
     /// How long a token lives that came without an expiry. By default for ever: until a server refuses it.
+    /// Zero has it ended on arrival: it serves those who waited for it, and the next request waits for another.
     pub fn default_lifetime(self, lifetime: Duration) -> Self {
         self.policy(|policy| policy.default_lifetime = Some(lifetime))
     }

@@ -16,6 +16,16 @@ impl<G, T> OAuth2Layer<G, T> {
     /// A request to another origin is sent without the token. A request whose URI has no host goes where the inner
     /// service's fixed channel goes, and gets it.
     ///
+    /// ```
+    /// # fn wrap(grant: tower_oauth2::grant::ClientCredentials) -> Result<(), tower_oauth2::Error> {
+    /// let layer = tower_oauth2::OAuth2Layer::new(grant)
+    ///     .origin("https://api.example.com")?
+    ///     .origin("https://files.example.com:8443")?;
+    /// # let _ = layer;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when it is no `http` or `https` address.

@@ -123,6 +123,10 @@ pub trait TokenStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// When it cannot be read, or what is there cannot be understood.
+    ///
+    /// # Cancel safety
+    ///
+    /// It is dropped when it takes longer than 10 s, as [`save`](TokenStore::save) and [`clear`](TokenStore::clear) are.
     fn load(&self, key: &Key) -> impl Future<Output = Result<Option<Entry>, BoxError>> + Send;
 
     /// Writes the entry in place of any other, wholly or not at all, and for good: when it returns, a crash of the machine
@@ -131,6 +135,10 @@ pub trait TokenStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// When it could not be written: the lock is lost, or what is there is not the store's own.
+    ///
+    /// # Cancel safety
+    ///
+    /// A `save` that is dropped has written the entry wholly or not at all.
     fn save(
         &self,
         key: &Key,
@@ -143,6 +151,10 @@ pub trait TokenStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// When it could not be removed.
+    ///
+    /// # Cancel safety
+    ///
+    /// A `clear` that is dropped has removed the entry or left it.
     fn clear(&self, key: &Key, generation: u64) -> impl Future<Output = Result<(), BoxError>> + Send;
 
     /// Tells of entries that others save, as they do, where the store can: what it shows at first may be old. `None`, as by

@@ -40,7 +40,7 @@ use crate::transport::Transport;
 ///
 /// let error = client.clone().oneshot(request()?).await.unwrap_err().downcast::<Error>()?;
 /// assert_eq!(error.kind(), ErrorKind::Overloaded);
-/// tokio::time::sleep(Duration::from_secs(2)).await; // the back-off: no time passes, for it is paused
+/// tokio::time::sleep(Duration::from_secs(2)).await; // back-off; time is paused
 /// assert_eq!(client.oneshot(request()?).await?.into_body(), "Bearer a");
 /// assert_eq!((script.calls().len(), script.left()), (2, 0));
 /// # Ok(())
@@ -103,7 +103,7 @@ impl ScriptedGrant {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), tower::BoxError> {
     /// let script = ScriptedGrant::new().held().token(Token::bearer("a")?);
-    /// let no_network = service_fn(async |_: http::Request<_>| Err::<http::Response<String>, _>("no network here"));
+    /// let no_network = service_fn(async |_| Err::<http::Response<String>, _>("none"));
     /// let tokens = OAuth2Layer::new(script.clone()).token_service(no_network).tokens();
     ///
     /// let waiting = tokio::spawn(async move { tokens.get().await });

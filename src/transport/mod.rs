@@ -98,7 +98,27 @@ impl Transport {
         }
     }
 
-    /// A transport of its own, through clones of this service: for using the pieces of a grant without a layer.
+    /// A transport of its own, through clones of this service: for using the pieces of a grant without a layer. It has the
+    /// layer's defaults, 30 s and 1 MiB.
+    ///
+    /// ```
+    /// # use bytes::Bytes;
+    /// # use http_body_util::Full;
+    /// # use tower::service_fn;
+    /// use tower_oauth2::{client::Client, endpoint::TokenEndpoint, form::Form, transport::Transport};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower_oauth2::Error> {
+    /// # let http_client = service_fn(async |_: http::Request<Full<Bytes>>| {
+    /// #     Ok::<_, std::convert::Infallible>(http::Response::new(r#"{"access_token": "a"}"#.to_owned()))
+    /// # });
+    /// let http = Transport::new(http_client);
+    /// let endpoint = TokenEndpoint::new("https://auth.example.com/token", Client::basic("id", "secret"))?;
+    /// let token = endpoint.token(&http, Form::new("client_credentials")).await?;
+    /// # assert_eq!(token.access_token(), "a");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new<S, R>(service: S) -> Self
     where
         S: Service<Request<Full<Bytes>>, Response = Response<R>> + Clone + Send + 'static,

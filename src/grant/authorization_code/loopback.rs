@@ -35,6 +35,22 @@ impl Default for Loopback {
 }
 
 /// How a person at this machine logs in.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_oauth2::{client::Client, grant::AuthorizationCode};
+///
+/// # fn main() -> Result<(), tower_oauth2::Error> {
+/// let (authorize, token) = ("https://auth.example.com/authorize", "https://auth.example.com/token");
+/// let grant = AuthorizationCode::new(authorize, token, Client::public("my-app"))?
+///     .port(8400) // for a server that knows these two addresses, and no others
+///     .port(8401)
+///     .path("/logged-in")
+///     .timeout(Duration::from_secs(120));
+/// # let _layer = tower_oauth2::OAuth2Layer::new(grant);
+/// # Ok(())
+/// # }
+/// ```
 #[cfg_attr(docsrs, doc(cfg(feature = "loopback")))]
 impl AuthorizationCode {
     /// Shows the login address to the person in this way, instead of opening the system's browser.
@@ -59,7 +75,7 @@ impl AuthorizationCode {
         self
     }
 
-    /// The path of the redirect: `/callback` unless you say otherwise.
+    /// The path of the redirect: `/callback` unless you say otherwise. A slash that is missing at its beginning is added.
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
         let path = path.into();
@@ -75,7 +91,9 @@ impl AuthorizationCode {
         self
     }
 
-    /// How long to wait for the person: 300 s unless you say otherwise.
+    /// How long to wait for the person: 300 s unless you say otherwise. Zero gives nobody the time.
+    ///
+    /// After it those who wait get [`ErrorKind::LoginExpired`](crate::ErrorKind::LoginExpired).
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.loopback.timeout = timeout;

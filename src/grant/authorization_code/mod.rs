@@ -123,6 +123,20 @@ impl AuthorizationCode {
 
     /// Reads the query of the redirect that ends `authorization`: the code, if it is the answer to that request.
     ///
+    /// ```
+    /// # use tower_oauth2::{client::Client, grant::AuthorizationCode};
+    /// # fn main() -> Result<(), tower_oauth2::Error> {
+    /// # let (authorize, token) = ("https://auth.example.com/authorize", "https://auth.example.com/token");
+    /// # let grant = AuthorizationCode::new(authorize, token, Client::public("my-app"))?;
+    /// let login = grant.authorization_url("https://app.example.com/callback")?;
+    /// // What the person comes back with:
+    /// let query = format!("code=SplxlOBeZQQYbYS6WxSbIA&state={}", login.state());
+    /// let code = grant.callback(login, &query)?; // for `exchange`
+    /// # let _ = code;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// The login is used up, whatever comes of it: look it up by the `state` in the query, among those of this person's session,
     /// and a stray redirect ends nobody's login.
     ///

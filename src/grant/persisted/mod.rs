@@ -70,6 +70,15 @@ impl<G, S: TokenStore> Persisted<G, S> {
     /// The tokens of this grant, in this store, under this key.
     ///
     /// For a grant of your own. The others have the method `persisted`, which knows the key.
+    ///
+    /// ```
+    /// use tower_oauth2::{Token, grant::Persisted, store::{Key, MemoryStore}, transport::Transport};
+    ///
+    /// let grant = async |_previous: Option<Token>, _http: Transport| Token::bearer("fixed");
+    /// let key = Key::new("https://auth.example.com/token", "app").subject("alice");
+    /// let grant = Persisted::new(grant, MemoryStore::new(), key);
+    /// # let _layer = tower_oauth2::OAuth2Layer::new(grant);
+    /// ```
     pub fn new(grant: G, store: S, key: Key) -> Self {
         Self { grant, keeper: Arc::new(Keeper::new(store, key)) }
     }
@@ -80,7 +89,7 @@ impl<G, S: TokenStore> Persisted<G, S> {
         self.keeper(|keeper| keeper.shelf.key = keeper.shelf.key.clone().subject(subject))
     }
 
-    /// How long to wait for the lock while another process has it: 60 s.
+    /// How long to wait for the lock while another process has it: 60 s. Zero waits for nobody.
     ///
     /// After it those who wait get [`ErrorKind::Store`](crate::ErrorKind::Store), and the next try follows after the back-off.
     #[must_use]
@@ -110,21 +119,30 @@ impl<G, S: TokenStore> Persisted<G, S> {
         &self.keeper.shelf.key
     }
 
-    /// The stored token, whatever its age.
+    /// The stored token, whatever its age. A store that does not answer within 10 s is an error.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Store`](crate::ErrorKind::Store), with the store's error as the source.
+    ///
+    /// # Cancel safety
+    ///
+    /// It only reads.
     pub async fn load(&self) -> Result<Option<Token>, Error> {
         Ok(self.keeper.shelf.load().await?.map(|entry| entry.token))
     }
 
     /// Removes the stored token: a logout. What a layer holds in memory goes with
-    /// [`Tokens::forget`](crate::Tokens::forget).
+    /// [`Tokens::forget`](crate::Tokens::forget), and what the server thinks of it with a
+    /// [`RevocationEndpoint`](crate::endpoint::RevocationEndpoint).
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Store`](crate::ErrorKind::Store), with the store's error as the source.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves it to the store whether the token is there. To clear again does no harm.
     pub async fn clear(&self) -> Result<(), Error> {
         self.keeper.shelf.clear(u64::MAX).await
     }

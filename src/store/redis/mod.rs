@@ -153,7 +153,7 @@ impl RedisStore {
         self
     }
 
-    /// How long a command may take, and a connection if it needs one: 2 s.
+    /// How long a command may take, and a connection if it needs one: 2 s. Zero fails each.
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {
         self.table(|table| table.link.deadline = deadline)
