@@ -22,7 +22,8 @@ use rustls::{ClientConfig, RootCertStore};
 /// use tower_oauth2::{OAuth2Layer, client::Client, grant::ClientCredentials, https};
 ///
 /// # async fn example() -> Result<(), tower::BoxError> {
-/// let grant = ClientCredentials::new("https://auth.example.com/token", Client::basic("id", "secret"))?;
+/// let client = Client::basic("id", "secret");
+/// let grant = ClientCredentials::new("https://auth.example.com/token", client)?;
 /// let mut api = ServiceBuilder::new()
 ///     .layer(OAuth2Layer::new(grant).origin("https://api.example.com")?)
 ///     .service(https::client::<Full<Bytes>>());

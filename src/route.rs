@@ -1,4 +1,21 @@
 //! The three ways a token call can take: through the inner service, with a body of the user's, through another service.
+//!
+//! They are a type parameter of the layer and of its service, so one of them stands in the name of a service that has to be
+//! named:
+//!
+//! ```
+//! use tower_oauth2::{OAuth2, grant::ClientCredentials, route::ThroughService};
+//!
+//! struct Api<S> {
+//!     /// Token calls through the same service: the default.
+//!     http: OAuth2<S, ClientCredentials>,
+//! }
+//!
+//! struct Rpc {
+//!     /// After `token_service`.
+//!     channel: OAuth2<tonic::transport::Channel, ClientCredentials, ThroughService>,
+//! }
+//! ```
 
 use bytes::Bytes;
 use http::{Request, Response};

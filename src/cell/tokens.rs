@@ -18,7 +18,8 @@ use crate::token::Token;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tower_oauth2::Error> {
-/// let grant = ClientCredentials::new("https://auth.example.com/token", Client::basic("id", "secret"))?;
+/// let client = Client::basic("id", "secret");
+/// let grant = ClientCredentials::new("https://auth.example.com/token", client)?;
 /// let tokens = OAuth2Layer::new(grant).tokens();
 /// assert_eq!(tokens.peek(), None);
 ///

@@ -129,6 +129,10 @@ impl TokenEndpoint {
     /// wrong, with its [`status`](Error::status), [`oauth`](Error::oauth) and [`retry_after`](Error::retry_after);
     /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) for an answer that is no token and no error.
     ///
+    /// # Panics
+    ///
+    /// As [`Transport::send`].
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future abandons the request. A code or a rotating refresh token in the form may be spent then.

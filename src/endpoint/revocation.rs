@@ -52,6 +52,10 @@ impl RevocationEndpoint {
     /// thinks the best: where the error [is transient](Error::is_transient), try again, after
     /// [`retry_after`](Error::retry_after) if it says so.
     ///
+    /// # Panics
+    ///
+    /// As [`Transport::send`].
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future abandons the request, which the server may have acted on already. To revoke again does no harm.

@@ -16,7 +16,8 @@ use crate::transport::Transport;
 /// use tower_oauth2::{OAuth2Layer, client::Client, grant::ClientCredentials};
 ///
 /// # fn main() -> Result<(), tower_oauth2::Error> {
-/// let grant = ClientCredentials::new("https://auth.example.com/token", Client::basic("id", "secret"))?
+/// let client = Client::basic("id", "secret");
+/// let grant = ClientCredentials::new("https://auth.example.com/token", client)?
 ///     .scope("read write")?
 ///     .param("audience", "https://api.example.com");
 /// let layer = OAuth2Layer::new(grant);

@@ -43,7 +43,8 @@ use crate::transport::Transport;
 /// #     };
 /// #     Ok::<_, std::convert::Infallible>(http::Response::new(Full::new(Bytes::from(answer))))
 /// # });
-/// let grant = ClientCredentials::new("https://auth.example.com/token", Client::basic("id", "secret"))?
+/// let client = Client::basic("id", "secret");
+/// let grant = ClientCredentials::new("https://auth.example.com/token", client)?
 ///     .scope("read write")?
 ///     .param("audience", "https://api.example.com");
 ///

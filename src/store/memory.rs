@@ -17,7 +17,8 @@ use crate::sync::{Mutex, lock};
 ///
 /// # fn main() -> Result<(), tower_oauth2::Error> {
 /// let store = MemoryStore::new();
-/// let grant = ClientCredentials::new("https://auth.example.com/token", Client::basic("id", "secret"))?;
+/// let client = Client::basic("id", "secret");
+/// let grant = ClientCredentials::new("https://auth.example.com/token", client)?;
 /// // Two layers, each with options of its own, and one token call between them.
 /// let reader = OAuth2Layer::new(grant.clone().persisted(store.clone())).origin("https://read.example.com")?;
 /// let writer = OAuth2Layer::new(grant.persisted(store)).origin("https://write.example.com")?;

@@ -81,6 +81,10 @@ impl Transport {
     /// [`ErrorKind::Transport`] when the service under it fails, with its error as the source;
     /// [`ErrorKind::Timeout`] when the deadline passes; [`ErrorKind::Malformed`] when the body is longer than the limit.
     ///
+    /// # Panics
+    ///
+    /// In a tokio runtime without timers (`enable_time`). Inside a grant that becomes [`ErrorKind::Panicked`].
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future abandons the request, which the server may have acted on already. Inside a grant that does not

@@ -49,6 +49,12 @@ fn the_page_about_the_architecture_shows_these_floors() {
     assert_eq!(shown, known, "docs/images/floors.svg");
 }
 
+#[test]
+fn there_is_a_way_to_each_page_of_the_docs() {
+    let lost = page::lost();
+    assert!(lost.is_empty(), "\n{}", lost.join("\n"));
+}
+
 // ===== that the rules can fail =====
 
 fn made_up(files: &[(&str, &str)]) -> Vec<String> {

@@ -158,6 +158,10 @@ impl AuthorizationCode {
     ///
     /// As [`TokenEndpoint::token`].
     ///
+    /// # Panics
+    ///
+    /// As [`Transport::send`].
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future loses the code: the server may have spent it.
