@@ -31,7 +31,7 @@ pub mod docs {
     #[doc = ""]
     #[doc = include_str!("../docs/architecture.md")]
     pub mod architecture {}
-    /// The token over time: its states.
+    /// The token over time: its states and its numbers.
     #[doc = ""]
     #[doc = include_str!("../docs/images/states.svg")]
     #[doc = ""]
@@ -47,7 +47,7 @@ pub mod docs {
     pub mod request {}
     #[doc = include_str!("../docs/security.md")]
     pub mod security {}
-    /// One renewal among all.
+    /// Where tokens are kept, and who of many renews one.
     #[doc = ""]
     #[doc = include_str!("../docs/images/one-renewal.svg")]
     #[doc = ""]

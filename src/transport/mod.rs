@@ -156,6 +156,19 @@ impl Transport {
 
     /// Whether the user asked for this token with [`Tokens::refresh`](crate::Tokens::refresh), rather than a request that
     /// needs one. A grant that has to ask a person asks them a second time only then.
+    ///
+    /// ```
+    /// use tower_oauth2::{Error, ErrorKind, Token, transport::Transport};
+    ///
+    /// # async fn ask_the_person() -> Result<Token, Error> { Token::bearer("pasted") }
+    /// let grant = async |previous: Option<Token>, http: Transport| {
+    ///     match previous.is_none() || http.is_asked_for() {
+    ///         true => ask_the_person().await,
+    ///         false => Err(Error::caused_by(ErrorKind::LoginNeeded, "the token has ended")),
+    ///     }
+    /// };
+    /// # let _layer = tower_oauth2::OAuth2Layer::new(grant);
+    /// ```
     pub fn is_asked_for(&self) -> bool {
         self.reason == Reason::Asked
     }

@@ -134,6 +134,18 @@ async fn an_error_has_what_was_said_and_the_layer_obeys_it() {
     sent.await.unwrap().unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn no_token_of_it_is_printed() {
+    let script =
+        ScriptedGrant::new().token(token("hunter2-a").with_refresh_token("hunter2-r")).token(token("hunter2-b"));
+    let tokens = tokens(&script);
+    tokens.get().await.unwrap();
+    let text = format!("{script:?}");
+    tokens.refresh().await.unwrap();
+    let text = format!("{text} {script:?} {:?} {:#?}", script.calls(), script.calls());
+    assert!(text.contains("previous: Some") && !text.contains("hunter2"), "{text}");
+}
+
 #[test]
 fn no_server_keeps_us_away_for_longer_than_an_hour() {
     let error = Error::from(ScriptedError::from(ErrorKind::Overloaded).retry_after(24 * HOUR));
