@@ -1,0 +1,61 @@
+//! What the benches share: a service that does nothing, one whole request through a service, and the ways to measure it.
+#![allow(dead_code, reason = "each bench is a crate of its own and uses a part")]
+
+pub(crate) mod callgrind;
+pub(crate) mod cases;
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tower::Service;
+
+pub(crate) type Body = Full<Bytes>;
+
+/// One thing to measure: so many whole requests, one after the other.
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) run: Box<dyn FnMut(u32) + Send>,
+}
+
+impl Case {
+    /// Requests through `service`, which is ready at once and answers at once.
+    pub(crate) fn new<S>(name: impl Into<String>, mut service: S) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<Body>> + Send + 'static,
+    {
+        let run = move |requests| (0..requests).for_each(|_| send(&mut service));
+        Self { name: name.into(), run: Box::new(run) }
+    }
+}
+
+/// The inner service of all: it takes the request and answers.
+pub(crate) fn no_op(request: Request<Body>) -> Ready<Result<Response<Body>, Infallible>> {
+    drop(black_box(request));
+    ready(Ok(Response::new(Body::default())))
+}
+
+pub(crate) fn request() -> Request<Body> {
+    Request::get("https://api.example.com/").body(Body::default()).unwrap()
+}
+
+/// One whole request: built, sent when the service is ready, answered, and all of it dropped.
+#[inline]
+pub(crate) fn send<S>(service: &mut S)
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+{
+    let mut cx = Context::from_waker(Waker::noop());
+    let request = request();
+    assert!(matches!(service.poll_ready(&mut cx), Poll::Ready(Ok(()))));
+    let mut response = pin!(service.call(request));
+    match response.as_mut().poll(&mut cx) {
+        Poll::Ready(Ok(response)) => drop(black_box(response)),
+        _ => panic!("the inner service answers at once"),
+    }
+}
