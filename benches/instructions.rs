@@ -1,12 +1,12 @@
 //! Instructions of one request on the hot path, by callgrind. Needs valgrind.
 //!
 //! ```text
-//! cargo bench --bench instructions
+//! cargo bench --manifest-path benches/Cargo.toml --bench instructions
 //! ```
 
-mod support;
 
-use support::{callgrind, cases};
+
+use tower_oauth2_benches::{callgrind, cases};
 
 fn main() {
     let counts = callgrind::count(cases::hot_path);

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-use super::Case;
+use crate::Case;
 
 const UNDER_CALLGRIND: &str = "BENCH_UNDER_CALLGRIND";
 
@@ -17,7 +17,7 @@ const WARM: u32 = 20;
 const REQUESTS: u32 = 1000;
 
 /// Instructions per request of each case, in their order.
-pub(crate) fn count(cases: impl FnOnce() -> Vec<Case>) -> Vec<(String, f64)> {
+pub fn count(cases: impl FnOnce() -> Vec<Case>) -> Vec<(String, f64)> {
     let mut cases = cases();
     if env::var_os(UNDER_CALLGRIND).is_some() {
         for case in &mut cases {

@@ -9,20 +9,20 @@ use tower_oauth2::retry::RetryUnauthorized;
 use tower_oauth2::transport::Transport;
 use tower_oauth2::{Error, OAuth2Layer, Token};
 
-use super::{Case, no_op};
+use crate::{Case, no_op};
 
 /// What everything is compared with.
-pub(crate) const NO_OP: &str = "no layer";
-pub(crate) const STATIC: &str = "`AddAuthorization`, 64 B";
-pub(crate) const LAYER: &str = "`tower-oauth2`, 64 B";
+pub const NO_OP: &str = "no layer";
+pub const STATIC: &str = "`AddAuthorization`, 64 B";
+pub const LAYER: &str = "`tower-oauth2`, 64 B";
 
 /// A token of so many characters.
-pub(crate) fn token(length: usize) -> String {
+pub fn token(length: usize) -> String {
     "abcdefghijklmnopqrstuvwxyz-._~0123456789".chars().cycle().take(length).collect()
 }
 
 /// A layer whose token lives for an hour: its expiry is looked at by each request.
-pub(crate) fn fresh(token: String) -> OAuth2Layer<impl tower_oauth2::grant::Grant> {
+pub fn fresh(token: String) -> OAuth2Layer<impl tower_oauth2::grant::Grant> {
     let layer = OAuth2Layer::new(async |_: Option<Token>, _: Transport| -> Result<Token, Error> {
         unreachable!("the token is fresh")
     });
@@ -31,7 +31,7 @@ pub(crate) fn fresh(token: String) -> OAuth2Layer<impl tower_oauth2::grant::Gran
     layer
 }
 
-pub(crate) fn hot_path() -> Vec<Case> {
+pub fn hot_path() -> Vec<Case> {
     let retry = || RetryLayer::new(RetryUnauthorized::new());
     vec![
         Case::new(NO_OP, service_fn(no_op)),

@@ -1,8 +1,7 @@
 //! What the benches share: a service that does nothing, one whole request through a service, and the ways to measure it.
-#![allow(dead_code, reason = "each bench is a crate of its own and uses a part")]
 
-pub(crate) mod callgrind;
-pub(crate) mod cases;
+pub mod callgrind;
+pub mod cases;
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -15,17 +14,17 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tower::Service;
 
-pub(crate) type Body = Full<Bytes>;
+pub type Body = Full<Bytes>;
 
 /// One thing to measure: so many whole requests, one after the other.
-pub(crate) struct Case {
-    pub(crate) name: String,
-    pub(crate) run: Box<dyn FnMut(u32) + Send>,
+pub struct Case {
+    pub name: String,
+    pub run: Box<dyn FnMut(u32) + Send>,
 }
 
 impl Case {
     /// Requests through `service`, which is ready at once and answers at once.
-    pub(crate) fn new<S>(name: impl Into<String>, mut service: S) -> Self
+    pub fn new<S>(name: impl Into<String>, mut service: S) -> Self
     where
         S: Service<Request<Body>, Response = Response<Body>> + Send + 'static,
     {
@@ -35,18 +34,18 @@ impl Case {
 }
 
 /// The inner service of all: it takes the request and answers.
-pub(crate) fn no_op(request: Request<Body>) -> Ready<Result<Response<Body>, Infallible>> {
+pub fn no_op(request: Request<Body>) -> Ready<Result<Response<Body>, Infallible>> {
     drop(black_box(request));
     ready(Ok(Response::new(Body::default())))
 }
 
-pub(crate) fn request() -> Request<Body> {
+pub fn request() -> Request<Body> {
     Request::get("https://api.example.com/").body(Body::default()).unwrap()
 }
 
 /// One whole request: built, sent when the service is ready, answered, and all of it dropped.
 #[inline]
-pub(crate) fn send<S>(service: &mut S)
+pub fn send<S>(service: &mut S)
 where
     S: Service<Request<Body>, Response = Response<Body>>,
 {
