@@ -4,7 +4,7 @@
 //! and after which callgrind writes what it has counted.
 
 use std::hint::black_box;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
@@ -26,10 +26,13 @@ pub fn count(cases: impl FnOnce() -> Vec<Case>) -> Vec<(String, f64)> {
         }
         std::process::exit(0);
     }
-    let folder = env::temp_dir().join(format!("tower-oauth2-callgrind-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
+    let kept = env::var_os("BENCH_CALLGRIND").map(PathBuf::from);
+    let folder = kept.clone().unwrap_or_else(|| env::temp_dir().join(format!("callgrind-{}", std::process::id())));
+    fs::create_dir_all(&folder).expect("the folder can be made");
     let counts = run(&folder);
-    fs::remove_dir_all(&folder).unwrap();
+    if kept.is_none() {
+        fs::remove_dir_all(&folder).expect("it is ours");
+    }
     assert_eq!(counts.len(), cases.len(), "one count for each case");
     cases.into_iter().map(|case| case.name).zip(counts).collect()
 }
@@ -47,7 +50,7 @@ fn run(folder: &Path) -> Vec<f64> {
     let status = Command::new("valgrind")
         .args(["--quiet", "--tool=callgrind", &format!("--callgrind-out-file={}", folder.join("out").display())])
         .args([format!("--toggle-collect={measured}"), format!("--dump-after={measured}")])
-        .arg(env::current_exe().unwrap())
+        .arg(env::current_exe().expect("a program has a path"))
         .env(UNDER_CALLGRIND, "")
         .status()
         .expect("valgrind is installed");
@@ -56,6 +59,6 @@ fn run(folder: &Path) -> Vec<f64> {
 }
 
 fn total(out: &str) -> f64 {
-    let line = out.lines().find_map(|line| line.strip_prefix("totals: ").or(line.strip_prefix("summary: "))).unwrap();
-    line.split(' ').next().unwrap().parse::<f64>().unwrap() / f64::from(REQUESTS)
+    let line = out.lines().find_map(|line| line.strip_prefix("totals: ")).expect("callgrind counts");
+    line.trim().parse::<f64>().expect("a count") / f64::from(REQUESTS)
 }

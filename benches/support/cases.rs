@@ -1,5 +1,6 @@
 //! The hot path: no layer, a static header, and this crate's layer with a fresh token.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use tower::retry::RetryLayer;
@@ -11,43 +12,52 @@ use tower_oauth2::{Error, OAuth2Layer, Token};
 
 use crate::{Case, no_op};
 
-/// What everything is compared with.
-pub const NO_OP: &str = "no layer";
-pub const STATIC: &str = "`AddAuthorization`, 64 B";
-pub const LAYER: &str = "`tower-oauth2`, 64 B";
+/// What everything is compared with: nothing, and a header that never changes.
+pub const NO_LAYER: &str = "no layer";
+pub const STATIC: &str = "static header, 64 B";
+pub const LAYER: &str = "**tower-oauth2**, 64 B";
+pub const LAYER_KIB: &str = "**tower-oauth2**, 1 KiB";
 
 /// A token of so many characters.
 pub fn token(length: usize) -> String {
     "abcdefghijklmnopqrstuvwxyz-._~0123456789".chars().cycle().take(length).collect()
 }
 
-/// A layer whose token lives for an hour: its expiry is looked at by each request.
+/// A layer whose token lives for an hour: each request looks at its expiry.
 pub fn fresh(token: String) -> OAuth2Layer<impl tower_oauth2::grant::Grant> {
     let layer = OAuth2Layer::new(async |_: Option<Token>, _: Transport| -> Result<Token, Error> {
         unreachable!("the token is fresh")
     });
-    let token = Token::bearer(token).unwrap().with_expires_in(Duration::from_secs(3600));
-    layer.tokens().set(token);
+    let token = Token::bearer(token).expect("it has no strange characters");
+    layer.tokens().set(token.with_expires_in(Duration::from_secs(3600)));
     layer
 }
 
 pub fn hot_path() -> Vec<Case> {
+    let inner = || service_fn(no_op::<Infallible>);
     let retry = || RetryLayer::new(RetryUnauthorized::new());
+    let bound = fresh(token(64)).origin("https://api.example.com").expect("a URL");
     vec![
-        Case::new(NO_OP, service_fn(no_op)),
-        Case::new(STATIC, AddAuthorizationLayer::bearer(&token(64)).layer(service_fn(no_op))),
-        Case::new("`AddAuthorization`, 1 KiB", AddAuthorizationLayer::bearer(&token(1024)).layer(service_fn(no_op))),
-        Case::new(LAYER, fresh(token(64)).layer(service_fn(no_op))),
-        Case::new("`tower-oauth2`, 1 KiB", fresh(token(1024)).layer(service_fn(no_op))),
-        Case::new(
-            "`tower-oauth2`, bound to an origin",
-            fresh(token(64)).origin("https://api.example.com").unwrap().layer(service_fn(no_op)),
-        ),
-        Case::new("`Retry` alone (copies the request)", {
-            ServiceBuilder::new().layer(retry()).service(service_fn(no_op))
+        Case::new(NO_LAYER, inner()),
+        Case::new(STATIC, AddAuthorizationLayer::bearer(&token(64)).layer(inner())),
+        Case::new("static header, 1 KiB", AddAuthorizationLayer::bearer(&token(1024)).layer(inner())),
+        Case::new(LAYER, fresh(token(64)).layer(inner())),
+        Case::new(LAYER_KIB, fresh(token(1024)).layer(inner())),
+        Case::new("**tower-oauth2**, bound to an origin", bound.layer(inner())),
+        Case::new("tower's `Retry` alone, which copies the request", {
+            ServiceBuilder::new().layer(retry()).service(inner())
         }),
-        Case::new("`tower-oauth2` under `Retry`", {
-            ServiceBuilder::new().layer(retry()).layer(fresh(token(64))).service(service_fn(no_op))
+        Case::new("**tower-oauth2** under `Retry`, sent again after a 401", {
+            ServiceBuilder::new().layer(retry()).layer(fresh(token(64))).service(inner())
         }),
     ]
+}
+
+/// All that run here, the peers among them.
+pub fn all() -> Vec<Case> {
+    #[allow(unused_mut, reason = "without the peers there is no more")]
+    let mut cases = hot_path();
+    #[cfg(feature = "peers")]
+    cases.extend(crate::peers::hot_path());
+    cases
 }

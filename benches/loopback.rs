@@ -1,0 +1,91 @@
+//! Whole exchanges over loopback, with the layer and with the same header set by hand. By hand comes twice: what lies between
+//! those two is noise.
+
+use std::time::Instant;
+
+use http::{HeaderValue, Request, header::AUTHORIZATION};
+use http_body_util::BodyExt;
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use tokio::runtime::{self, Runtime};
+use tower::{Layer, Service, ServiceExt};
+use tower_oauth2_benches::table::{Table, one, three};
+use tower_oauth2_benches::timing::median;
+use tower_oauth2_benches::token_server::serve;
+use tower_oauth2_benches::{Body, cases};
+
+type Http = Client<HttpConnector, Body>;
+type Exchange = Box<dyn FnMut(&Runtime)>;
+
+const ROUNDS: usize = 150;
+const REQUESTS: usize = 50;
+
+fn main() {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let address = serve(|request| async move {
+        assert!(request.headers().contains_key(AUTHORIZATION));
+        http::Response::new(Body::from("hello"))
+    });
+    let url = format!("http://{address}/");
+    let mut rows = Vec::new();
+    for (protocol, only_http2) in [("HTTP/1.1", false), ("HTTP/2", true)] {
+        let http = || Client::builder(TokioExecutor::new()).http2_only(only_http2).build_http::<Body>();
+        let mut ways: [(&str, Exchange); 3] = [
+            ("header by hand", by_hand(http(), url.clone())),
+            ("header by hand, again", by_hand(http(), url.clone())),
+            ("**tower-oauth2**", through(cases::fresh(cases::token(64)).layer(http()), url.clone())),
+        ];
+        rows.extend(
+            measure(&runtime, &mut ways).into_iter().map(|(way, values)| (format!("{protocol}, {way}"), values)),
+        );
+    }
+    Table { rows }.publish("loopback", "one exchange", &[("µs", one), ("× by hand", three)]);
+}
+
+fn measure(runtime: &Runtime, ways: &mut [(&str, Exchange)]) -> Vec<(String, Vec<f64>)> {
+    let mut times = vec![Vec::new(); ways.len()];
+    for (_, exchange) in &mut *ways {
+        (0..REQUESTS).for_each(|_| exchange(runtime));
+    }
+    for round in 0..ROUNDS {
+        for turn in 0..ways.len() {
+            let way = (round + turn) % ways.len();
+            let began = Instant::now();
+            (0..REQUESTS).for_each(|_| ways[way].1(runtime));
+            times[way].push(began.elapsed().as_secs_f64() * 1e6 / REQUESTS as f64);
+        }
+    }
+    let row = |((name, _), own): (&(&str, Exchange), &Vec<f64>)| {
+        let ratios = own.iter().zip(&times[0]).map(|(time, beside)| time / beside).collect();
+        ((*name).to_owned(), vec![median(own.clone()), median(ratios)])
+    };
+    ways.iter().zip(&times).map(row).collect()
+}
+
+fn by_hand(http: Http, url: String) -> Exchange {
+    let mut header = HeaderValue::from_str(&format!("Bearer {}", cases::token(64))).expect("a token is ASCII");
+    header.set_sensitive(true);
+    through(
+        http.map_request(move |mut request: Request<Body>| {
+            request.headers_mut().insert(AUTHORIZATION, header.clone());
+            request
+        }),
+        url,
+    )
+}
+
+fn through<S, R>(mut service: S, url: String) -> Exchange
+where
+    S: Service<Request<Body>, Response = http::Response<R>> + 'static,
+    S::Error: std::fmt::Debug,
+    R: hyper::body::Body,
+    R::Error: std::fmt::Debug,
+{
+    Box::new(move |runtime| {
+        runtime.block_on(async {
+            let request = Request::get(&url).body(Body::default()).expect("a URL");
+            let response = service.ready().await.expect("it is there").call(request).await.expect("an answer");
+            response.into_body().collect().await.expect("a body");
+        })
+    })
+}

@@ -1,0 +1,55 @@
+//! What the benches have left in the folder of results.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub struct Numbers {
+    folder: PathBuf,
+}
+
+impl Numbers {
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    pub fn markdown(&self, table: &str) -> Result<String, Box<dyn Error>> {
+        self.read(table, "md")
+    }
+
+    /// Each case of a table with its numbers.
+    pub fn rows(&self, table: &str) -> Result<Vec<(String, Vec<f64>)>, Box<dyn Error>> {
+        let text = self.read(table, "tsv")?;
+        let row = |line: &str| {
+            let mut cells = line.split('\t');
+            let case = cells.next().unwrap_or_default().to_owned();
+            Ok((case, cells.map(str::parse).collect::<Result<_, _>>()?))
+        };
+        text.lines().map(row).collect()
+    }
+
+    /// One number: of the case that has this name, in a column that is counted from 0.
+    pub fn of(&self, table: &str, case: &str, column: usize) -> Result<f64, Box<dyn Error>> {
+        let rows = self.rows(table)?;
+        let row = rows.iter().find(|(name, _)| name == case).ok_or_else(|| format!("no `{case}` in {table}"))?;
+        row.1.get(column).copied().ok_or_else(|| format!("no column {column} in {table}").into())
+    }
+
+    fn read(&self, table: &str, kind: &str) -> Result<String, Box<dyn Error>> {
+        let path = self.folder.join(format!("{table}.{kind}"));
+        fs::read_to_string(&path).map_err(|error| format!("{table}: {error}").into())
+    }
+}
+
+/// A whole number for people to read.
+pub fn grouped(value: f64) -> String {
+    let digits = format!("{:.0}", value.abs());
+    let mut out = String::from(if value < 0.0 { "−" } else { "" });
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}

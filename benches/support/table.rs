@@ -1,0 +1,74 @@
+//! A table of numbers: printed for people, and kept for the report where `BENCH_RESULTS` names a folder.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::{env, fs};
+
+/// The heads of the columns, each with how its numbers are written.
+pub type Columns<'a> = &'a [(&'a str, fn(f64) -> String)];
+
+pub struct Table {
+    pub rows: Vec<(String, Vec<f64>)>,
+}
+
+impl Table {
+    /// Prints it, and keeps it under `name`: as Markdown and as plain numbers.
+    pub fn publish(&self, name: &str, about: &str, columns: Columns<'_>) {
+        let markdown = self.markdown(about, columns);
+        println!("{markdown}");
+        if let Some(folder) = env::var_os("BENCH_RESULTS") {
+            let file = |kind| Path::new(&folder).join(format!("{name}.{kind}"));
+            let numbers: String =
+                self.rows.iter().map(|(case, values)| format!("{case}\t{}\n", join(values))).collect();
+            fs::write(file("md"), markdown).expect("the folder can be written to");
+            fs::write(file("tsv"), numbers).expect("the folder can be written to");
+        }
+    }
+
+    fn markdown(&self, about: &str, columns: Columns<'_>) -> String {
+        let heads: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
+        let mut out = format!("| {about} | {} |\n| --- |{}\n", heads.join(" | "), " ---: |".repeat(heads.len()));
+        for (case, values) in &self.rows {
+            let cells: Vec<String> = values.iter().zip(columns).map(|(value, (_, show))| show(*value)).collect();
+            let _ = writeln!(out, "| {case} | {} |", cells.join(" | "));
+        }
+        out
+    }
+}
+
+fn join(values: &[f64]) -> String {
+    values.iter().map(f64::to_string).collect::<Vec<_>>().join("\t")
+}
+
+/// Numbers for people to read. What is not a number was not measured.
+pub fn whole(value: f64) -> String {
+    if value.is_nan() { "–".into() } else { grouped(value.round() as i64) }
+}
+
+pub fn signed(value: f64) -> String {
+    if value < 0.0 { whole(value) } else { format!("+{}", whole(value)) }
+}
+
+pub fn one(value: f64) -> String {
+    if value.is_nan() { "–".into() } else { format!("{value:.1}") }
+}
+
+pub fn two(value: f64) -> String {
+    if value.is_nan() { "–".into() } else { format!("{value:.2}") }
+}
+
+pub fn three(value: f64) -> String {
+    if value.is_nan() { "–".into() } else { format!("{value:.3}") }
+}
+
+fn grouped(value: i64) -> String {
+    let digits = value.unsigned_abs().to_string();
+    let mut out = String::from(if value < 0 { "−" } else { "" });
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}

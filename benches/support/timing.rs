@@ -1,0 +1,67 @@
+//! Time on machines that others use too: the cases take turns in short rounds, and each is compared with what ran beside it.
+
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Case;
+
+const ROUNDS: usize = 300;
+const REQUESTS: u32 = 1000;
+
+pub struct Timing {
+    pub nanoseconds: f64,
+    /// How many times the reference of the same round. The median does not see a round that was disturbed.
+    pub ratio: f64,
+}
+
+/// The time of one request of each case; `reference` is what they are compared with.
+pub fn take_turns(cases: &mut [Case], reference: usize) -> Vec<Timing> {
+    let count = cases.len();
+    let mut times = vec![Vec::with_capacity(ROUNDS); count];
+    for case in &mut *cases {
+        (case.run)(REQUESTS);
+    }
+    for round in 0..ROUNDS {
+        // Another one begins each time, so that nobody always runs behind the same neighbour.
+        for turn in 0..count {
+            let case = (round + turn) % count;
+            let began = Instant::now();
+            (cases[case].run)(REQUESTS);
+            times[case].push(began.elapsed().as_secs_f64() * 1e9 / f64::from(REQUESTS));
+        }
+    }
+    let ratio =
+        |case: &Vec<f64>| median(case.iter().zip(&times[reference]).map(|(time, beside)| time / beside).collect());
+    times.iter().map(|case| Timing { nanoseconds: median(case.clone()), ratio: ratio(case) }).collect()
+}
+
+/// Requests per second of all threads together, in the best of several bursts: others can only slow it down.
+pub fn together(cases: &mut [Case], burst: u32) -> f64 {
+    let barrier = Barrier::new(cases.len() + 1);
+    let threads = cases.len() as f64;
+    thread::scope(|scope| {
+        for case in cases {
+            let barrier = &barrier;
+            scope.spawn(move || {
+                (case.run)(burst / 10);
+                barrier.wait();
+                (case.run)(burst);
+                barrier.wait();
+            });
+        }
+        barrier.wait();
+        let began = Instant::now();
+        barrier.wait();
+        threads * f64::from(burst) / began.elapsed().as_secs_f64()
+    })
+}
+
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+pub fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
