@@ -2,7 +2,7 @@
 
 use tower_oauth2_benches::herd::{LATENCY, herd};
 use tower_oauth2_benches::sources::{self, Kind};
-use tower_oauth2_benches::table::{Table, one, two, whole};
+use tower_oauth2_benches::table::{Columns, Table, one, two, whole};
 use tower_oauth2_benches::timing::milliseconds;
 use tower_oauth2_benches::token_server::Answer;
 
@@ -15,15 +15,15 @@ fn main() {
         let (name, values) = row(&sources::LAYER, size, answer);
         (format!("{name}, {}{}", whole(size as f64), said(answer)), values)
     });
-    let columns: [(&str, fn(f64) -> String); 4] =
-        [("token calls", whole), ("ms until all are told", one), ("× latency", two), ("failed", whole)];
-    Table { rows: rows.collect() }.publish("herd", "requests at once", &columns);
+    let columns: Columns<'_> =
+        &[("token calls", whole), ("ms until all are told", one), ("× latency", two), ("failed", whole)];
+    Table { rows: rows.collect() }.publish("herd", "requests at once", columns);
 
     let herds = || sources::all().into_iter().filter(|kind| kind.herd);
     let rows = herds().map(|kind| row(&kind, 100, Answer::Token(3600))).collect();
-    Table { rows }.publish("herd-peers", "100 requests at once", &columns);
+    Table { rows }.publish("herd-peers", "100 requests at once", columns);
     let rows = herds().map(|kind| row(&kind, 100, Answer::Unavailable)).collect();
-    Table { rows }.publish("herd-failing", "100 requests at once, endpoint out of order", &columns);
+    Table { rows }.publish("herd-failing", "100 requests at once, endpoint out of order", columns);
 }
 
 fn row(kind: &Kind, size: usize, answer: Answer) -> (String, Vec<f64>) {

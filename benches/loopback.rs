@@ -17,8 +17,8 @@ use tower_oauth2_benches::{Body, cases};
 type Http = Client<HttpConnector, Body>;
 type Exchange = Box<dyn FnMut(&Runtime)>;
 
-const ROUNDS: usize = 150;
-const REQUESTS: usize = 50;
+const ROUNDS: usize = 400;
+const REQUESTS: usize = 40;
 
 fn main() {
     let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

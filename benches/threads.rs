@@ -8,7 +8,7 @@ use tower_oauth2_benches::table::{Columns, Table, one, two};
 use tower_oauth2_benches::{Case, cases, no_op, timing};
 
 const THREADS: [usize; 4] = [1, 2, 4, 8];
-const BURST: u32 = 100_000;
+const BURST: u32 = 200_000;
 const BURSTS: usize = 15;
 
 fn main() {
@@ -20,7 +20,7 @@ fn main() {
         (cases::LAYER, Box::new(move |name| Case::new(name, layer.clone()))),
     ];
     let mut best = [[0.0_f64; THREADS.len()]; 3];
-    // The cases take turns, so that a disturbance meets all of them.
+    // The best of several bursts, for others can only slow it down; and the cases take turns.
     for _ in 0..BURSTS {
         for (column, threads) in THREADS.into_iter().enumerate() {
             for (row, (name, clone)) in several.iter().enumerate() {

@@ -12,6 +12,7 @@ use std::{env, fs};
 
 use chart::{Bar, Chart, Kind};
 use numbers::Numbers;
+use tower_oauth2_benches::table::whole;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = env::args().nth(1).ok_or("the folder with the results is missing")?;
@@ -41,7 +42,7 @@ fn instructions(numbers: &Numbers) -> Result<Chart, Box<dyn Error>> {
     for (case, values) in numbers.rows("instructions")? {
         // One of each: with a token of 64 bytes, and nothing around.
         if values[1] > 0.0 && !case.contains("KiB") && !case.contains("Retry") && !case.contains("bound") {
-            let note = format!("{}, {:.1} ×", numbers::grouped(values[1]), values[2]);
+            let note = format!("{}, {:.1} ×", whole(values[1]), values[2]);
             bars.push(Bar { kind: Kind::of(&case), name: plain(&case), value: values[1], note });
         }
     }
@@ -80,7 +81,7 @@ fn failing(numbers: &Numbers) -> Result<Chart, Box<dyn Error>> {
     let mut bars = Vec::new();
     for (case, values) in numbers.rows("herd-failing")? {
         let calls = if values[0] == 1.0 { "call" } else { "calls" };
-        let note = format!("{} ms, {} {calls}", numbers::grouped(values[1]), values[0]);
+        let note = format!("{} ms, {} {calls}", whole(values[1]), values[0]);
         bars.push(Bar { kind: Kind::of(&case), name: plain(&case), value: values[1], note });
     }
     bars.sort_by(|one, other| one.value.total_cmp(&other.value));

@@ -4,6 +4,9 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// A case and its numbers.
+pub type Row = (String, Vec<f64>);
+
 pub struct Numbers {
     folder: PathBuf,
 }
@@ -18,7 +21,7 @@ impl Numbers {
     }
 
     /// Each case of a table with its numbers.
-    pub fn rows(&self, table: &str) -> Result<Vec<(String, Vec<f64>)>, Box<dyn Error>> {
+    pub fn rows(&self, table: &str) -> Result<Vec<Row>, Box<dyn Error>> {
         let text = self.read(table, "tsv")?;
         let row = |line: &str| {
             let mut cells = line.split('\t');
@@ -39,17 +42,4 @@ impl Numbers {
         let path = self.folder.join(format!("{table}.{kind}"));
         fs::read_to_string(&path).map_err(|error| format!("{table}: {error}").into())
     }
-}
-
-/// A whole number for people to read.
-pub fn grouped(value: f64) -> String {
-    let digits = format!("{:.0}", value.abs());
-    let mut out = String::from(if value < 0.0 { "−" } else { "" });
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push('\u{202f}');
-        }
-        out.push(digit);
-    }
-    out
 }
