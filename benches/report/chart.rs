@@ -3,11 +3,14 @@
 use std::fmt::{self, Write};
 
 const WIDTH: f64 = 800.0;
-const LEFT: f64 = 250.0;
-const RIGHT: f64 = WIDTH - 170.0;
+const LEFT: f64 = 300.0;
+const RIGHT: f64 = WIDTH - 160.0;
+
 const TOP: f64 = 84.0;
 const STEP: f64 = 30.0;
 const THICK: f64 = 20.0;
+/// Above a bar that begins a group.
+const GAP: f64 = 12.0;
 
 const STYLE: &str = "\
 text { font: 13px system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif; fill: #57606a }
@@ -22,7 +25,6 @@ pub struct Chart {
     pub title: String,
     pub below: String,
     pub bars: Vec<Bar>,
-    pub logarithmic: bool,
 }
 
 pub struct Bar {
@@ -30,6 +32,7 @@ pub struct Bar {
     pub name: String,
     pub value: f64,
     pub note: String,
+    pub begins_group: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -60,7 +63,9 @@ impl Kind {
 impl Chart {
     pub fn draw(&self) -> Result<String, fmt::Error> {
         let mut svg = String::new();
-        let height = TOP + STEP * self.bars.len() as f64 + 16.0;
+        let gaps = self.bars.iter().filter(|bar| bar.begins_group).count() as f64 * GAP;
+        let end = TOP + STEP * self.bars.len() as f64 + gaps;
+        let height = end + 16.0;
         let title = escaped(&self.title);
         writeln!(svg, r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}""#)?;
         writeln!(svg, r#"  width="{WIDTH}" height="{height}" role="img" aria-labelledby="title">"#)?;
@@ -69,10 +74,13 @@ impl Chart {
         writeln!(svg, r##"<rect width="{WIDTH}" height="{height}" rx="8" fill="#ffffff"/>"##)?;
         writeln!(svg, r#"<text class="title" x="20" y="34">{title}</text>"#)?;
         writeln!(svg, r#"<text class="below" x="20" y="56">{}</text>"#, escaped(&self.below))?;
-        for (row, bar) in self.bars.iter().enumerate() {
-            self.bar(&mut svg, TOP + STEP * row as f64, bar)?;
+        let mut y = TOP;
+        for bar in &self.bars {
+            y += if bar.begins_group { GAP } else { 0.0 };
+            self.bar(&mut svg, y, bar)?;
+            y += STEP;
         }
-        let bottom = TOP + STEP * self.bars.len() as f64 - (STEP - THICK) + 4.0;
+        let bottom = end - (STEP - THICK) + 4.0;
         writeln!(svg, r#"<line class="axis" x1="{LEFT}" y1="{:.1}" x2="{LEFT}" y2="{bottom:.1}"/>"#, TOP - 4.0)?;
         writeln!(svg, "</svg>")?;
         Ok(svg)
@@ -89,8 +97,7 @@ impl Chart {
 
     fn width(&self, value: f64) -> f64 {
         let largest = self.bars.iter().map(|bar| bar.value).fold(1.0, f64::max);
-        let part = if self.logarithmic { value.max(1.0).ln() / largest.ln() } else { value / largest };
-        (part * (RIGHT - LEFT)).max(1.0)
+        (value / largest * (RIGHT - LEFT)).max(1.0)
     }
 }
 

@@ -43,7 +43,7 @@ fn instructions(numbers: &Numbers) -> Result<Chart, Box<dyn Error>> {
         // One of each: with a token of 64 bytes, and nothing around.
         if values[1] > 0.0 && !case.contains("KiB") && !case.contains("Retry") && !case.contains("bound") {
             let note = format!("{}, {:.1} ×", whole(values[1]), values[2]);
-            bars.push(Bar { kind: Kind::of(&case), name: plain(&case), value: values[1], note });
+            bars.push(Bar { kind: Kind::of(&case), name: plain(&case), value: values[1], note, begins_group: false });
         }
     }
     bars.sort_by(|one, other| one.value.total_cmp(&other.value));
@@ -51,7 +51,6 @@ fn instructions(numbers: &Numbers) -> Result<Chart, Box<dyn Error>> {
         title: "What a token costs a request that has one".into(),
         below: "Instructions more than with no layer, and how many times those of a header that never changes.".into(),
         bars,
-        logarithmic: false,
     })
 }
 
@@ -59,13 +58,14 @@ fn threads(numbers: &Numbers) -> Result<Chart, Box<dyn Error>> {
     let rows = numbers.rows("threads")?;
     let mut bars = Vec::new();
     for (column, threads) in ["1 thread", "2 threads", "4 threads", "8 threads"].into_iter().enumerate() {
-        for (case, values) in &rows {
+        for (row, (case, values)) in rows.iter().enumerate() {
             let note = format!("{:.1} million a second", values[column]);
             bars.push(Bar {
                 kind: Kind::of(case),
                 name: format!("{threads}, {}", plain(case)),
                 value: values[column],
                 note,
+                begins_group: column > 0 && row == 0,
             });
         }
     }
@@ -73,7 +73,6 @@ fn threads(numbers: &Numbers) -> Result<Chart, Box<dyn Error>> {
         title: "Threads that share one token".into(),
         below: "Requests per second of all threads together, through a service that does nothing.".into(),
         bars,
-        logarithmic: false,
     })
 }
 
@@ -82,15 +81,13 @@ fn failing(numbers: &Numbers) -> Result<Chart, Box<dyn Error>> {
     for (case, values) in numbers.rows("herd-failing")? {
         let calls = if values[0] == 1.0 { "call" } else { "calls" };
         let note = format!("{} ms, {} {calls}", whole(values[1]), values[0]);
-        bars.push(Bar { kind: Kind::of(&case), name: plain(&case), value: values[1], note });
+        bars.push(Bar { kind: Kind::of(&case), name: plain(&case), value: values[1], note, begins_group: false });
     }
     bars.sort_by(|one, other| one.value.total_cmp(&other.value));
     Ok(Chart {
         title: "100 requests meet a token endpoint that is out of order".into(),
-        below: "Milliseconds until the last has its error (logarithmic scale), and calls made. Each call takes 50 ms."
-            .into(),
+        below: "Milliseconds until the last has its error, and calls made. Each call takes 50 ms.".into(),
         bars,
-        logarithmic: true,
     })
 }
 
