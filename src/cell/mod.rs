@@ -11,7 +11,7 @@
 //!    └── forget            └── invalidated, or refused by a server: as Expired
 //! ```
 //!
-//! - **Fresh**: a caller looks at a shared snapshot and at the clock, and nothing else.
+//! - **Fresh**: a caller looks at the beacon, which shows it; or at a shared snapshot and at the clocks.
 //! - **Due**: the token is served, and the first caller who sees it begins the flight that renews it. When that fails, the
 //!   token holds out to its very end, and the next try waits for the back-off.
 //! - **Empty**, **Expired**: every caller waits for the same flight and gets the same outcome.
