@@ -37,6 +37,12 @@ pub mod docs {
     #[doc = ""]
     #[doc = include_str!("../docs/behaviour.md")]
     pub mod behaviour {}
+    /// What the layer costs, beside a static header and other crates.
+    #[doc = ""]
+    #[doc = include_str!("../docs/images/bench-instructions.svg")]
+    #[doc = ""]
+    #[doc = include_str!("../docs/benchmarks.md")]
+    pub mod benchmarks {}
     #[doc = include_str!("../docs/from-aiohttp-oauth2-client.md")]
     pub mod from_aiohttp_oauth2_client {}
     #[doc = include_str!("../docs/grants.md")]

@@ -1,0 +1,129 @@
+//! The service: it is ready when there is a token, and puts the token into each request.
+
+mod prepare;
+mod readiness;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use self::prepare::Next;
+use self::readiness::Readiness;
+use crate::attach::{self, Attach};
+use crate::cell::{Cell, Pass, Sent, Tokens};
+use crate::error::BoxError;
+use crate::future::ResponseFuture;
+use crate::route::{ThroughInner, TokenRoute};
+
+/// A service whose requests carry a token; made by [`OAuth2Layer`](crate::OAuth2Layer).
+///
+/// It is ready when there is a token and the inner service is ready. A token that cannot be had is told by `call`, never
+/// by `poll_ready`: to tower a service that fails there is dead for ever.
+///
+/// # Errors
+///
+/// The inner service's own pass through as they are. The layer's own are an [`Error`](crate::Error), to downcast to.
+///
+/// # Cancel safety
+///
+/// Dropped while it waits, it takes nothing from others: a token call runs to its end. See [readiness](crate::docs::readiness).
+pub struct OAuth2<S, G, T = ThroughInner> {
+    inner: S,
+    cell: Arc<Cell>,
+    attach: Arc<Attach>,
+    route: T,
+    readiness: Readiness,
+    /// There was a token that serves, and what is left is the inner service. It stands beside `readiness`, which is idle then,
+    /// so that a request with a fresh token has nothing to drop.
+    is_fresh: bool,
+    /// The token of the last request.
+    pass: Option<Pass>,
+    grant: PhantomData<fn() -> G>,
+}
+
+impl<S, G, T> OAuth2<S, G, T> {
+    pub(crate) fn new(inner: S, cell: Arc<Cell>, attach: Arc<Attach>, route: T) -> Self {
+        Self { inner, cell, attach, route, readiness: Readiness::Idle, is_fresh: false, pass: None, grant: PhantomData }
+    }
+
+    /// A handle to the token that all services of the layer share.
+    pub fn tokens(&self) -> Tokens {
+        Tokens::new(self.cell.clone(), self.attach.clone())
+    }
+}
+
+impl<S, G, T, B, R> Service<Request<B>> for OAuth2<S, G, T>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    T: TokenRoute<S, B>,
+{
+    type Response = Response<R>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future, S, B>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        if !self.is_fresh {
+            if matches!(self.readiness, Readiness::Idle) && self.fresh().is_some() {
+                self.is_fresh = true;
+            } else if !ready!(self.poll_token::<B>(cx)) {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    #[inline]
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let sent = match self.attach_fresh(&mut request) {
+            Some(sent) => Some(sent),
+            None => match self.prepare(&mut request) {
+                Next::Send(sent) => sent,
+                Next::Fail(error) => return ResponseFuture::failed(error, &request),
+                Next::Late(acquired) => {
+                    let token = acquired.map(|acquired| (self.cell.clone(), acquired));
+                    return ResponseFuture::late(self.inner.clone(), request, token);
+                }
+            },
+        };
+        ResponseFuture::sending(self.inner.call(request), sent)
+    }
+}
+
+impl<S, G, T> OAuth2<S, G, T> {
+    /// The token of the last request, if it is still the newest, and fresh.
+    #[inline]
+    fn fresh(&self) -> Option<&Pass> {
+        self.pass.as_ref().filter(|pass| pass.is_fresh())
+    }
+
+    /// The hot path of `call`: a fresh token, and a request that plainly is to carry it.
+    #[inline]
+    fn attach_fresh<B>(&mut self, request: &mut Request<B>) -> Option<Sent> {
+        let is_fresh = std::mem::replace(&mut self.is_fresh, false);
+        let pass = self.fresh().filter(|_| is_fresh && self.attach.plainly_wants(request.uri()))?;
+        attach::insert_alone(request, &pass.header).then_some(pass.origin)
+    }
+}
+
+/// The clone is not ready: readiness counts once.
+impl<S: Clone, G, T: Clone> Clone for OAuth2<S, G, T> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), self.cell.clone(), self.attach.clone(), self.route.clone())
+    }
+}
+
+impl<S: fmt::Debug, G, T> fmt::Debug for OAuth2<S, G, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuth2")
+            .field("inner", &self.inner)
+            .field("grant", &std::any::type_name::<G>())
+            .field("tokens", &self.tokens())
+            .finish_non_exhaustive()
+    }
+}
