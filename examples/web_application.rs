@@ -53,6 +53,7 @@ struct App {
     sessions: Sessions<Visitor>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "most are logged in, and those are the large ones")]
 enum Visitor {
     /// Is at the authorization server's page.
     LoggingIn(Authorization),

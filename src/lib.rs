@@ -47,6 +47,8 @@ pub mod docs {
     pub mod from_aiohttp_oauth2_client {}
     #[doc = include_str!("../docs/grants.md")]
     pub mod grants {}
+    #[doc = include_str!("../docs/observing.md")]
+    pub mod observing {}
     #[doc = include_str!("../docs/readiness.md")]
     pub mod readiness {}
     #[doc = include_str!("../docs/request.md")]
@@ -75,6 +77,7 @@ mod cell;
 mod challenge;
 mod clock;
 mod layer;
+mod observe;
 mod origin;
 mod panics;
 mod random;

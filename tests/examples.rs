@@ -39,6 +39,9 @@ mod fleet_redis;
 #[cfg(feature = "https")]
 #[path = "../examples/https.rs"]
 mod https;
+#[cfg(feature = "metrics")]
+#[path = "../examples/metrics.rs"]
+mod metrics;
 
 #[cfg(feature = "loopback")]
 #[test]
@@ -77,6 +80,12 @@ fn https() -> Result<(), BoxError> {
 #[test]
 fn hyper_client() -> Result<(), BoxError> {
     hyper_client::main()
+}
+
+#[cfg(feature = "metrics")]
+#[test]
+fn metrics() -> Result<(), BoxError> {
+    metrics::main()
 }
 
 #[test]

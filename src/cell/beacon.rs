@@ -111,6 +111,11 @@ pub(super) fn first_generation() -> u64 {
     CELLS.fetch_add(1, std::sync::atomic::Ordering::Relaxed) << 32
 }
 
+/// How many tokens its cell had by that generation.
+pub(super) fn number(generation: u64) -> u64 {
+    generation & u64::from(u32::MAX)
+}
+
 /// What the timer wakes.
 pub(super) struct PutOut(pub(super) &'static Beacon);
 

@@ -7,6 +7,7 @@ use super::terms::{Ahead, Found};
 use super::{Age, Cell, Current, Failure, Ground, Outcome, Wait, aboard};
 use crate::clock;
 use crate::error::{Error, ErrorKind};
+use crate::observe::{Event, Origin};
 use crate::sync::{lock, try_lock};
 use crate::transport::{Reason, Transport};
 
@@ -25,6 +26,14 @@ impl Cell {
         if let Some(fresh) = self.snapshot.load().as_ref().filter(|current| current.age(clock::now) == Age::Fresh) {
             return Acquired::Usable(fresh.clone());
         }
+        let acquired = self.look_closer(transport);
+        if let Acquired::Failed(failure) = &acquired {
+            self.observer.tell(&Event::TurnedAway(&failure.error));
+        }
+        acquired
+    }
+
+    fn look_closer(self: &Arc<Self>, transport: impl FnOnce() -> Option<Transport>) -> Acquired {
         let found = lock(&self.ground).state.look(clock::now());
         match found {
             Found::Usable(current) => {
@@ -34,7 +43,7 @@ impl Cell {
             Found::Failed(failure) => Acquired::Failed(failure),
             // To wait inside the grant for the grant would be to wait for oneself.
             _ if aboard::is_aboard(self.id()) => failed(ErrorKind::Recursion),
-            Found::Flying(flight) => Acquired::Wait(flight.waiter()),
+            Found::Flying(flight) => Acquired::Wait(self.wait(&flight)),
             // The transport is made outside of the lock: it clones the user's service.
             Found::Nothing => self.embark(transport(), Reason::Needed),
         }
@@ -81,7 +90,8 @@ impl Cell {
 
     /// Begins a flight, unless what is found under the lock makes that unnecessary: another may have been faster.
     fn embark(self: &Arc<Self>, transport: Option<Transport>, reason: Reason) -> Acquired {
-        // Dropped after the lock is free, for it is the user's.
+        // Both are the user's: asked for before the lock, and dropped after it is free.
+        let origin = Origin::here();
         let mut former = None;
         let flight = {
             let mut ground = lock(&self.ground);
@@ -95,7 +105,7 @@ impl Cell {
                 _ => {}
             }
             if let Some(flight) = ground.state.flight() {
-                return Acquired::Wait(flight.waiter());
+                return Acquired::Wait(self.wait(flight));
             }
             if transport.is_some() {
                 former = std::mem::replace(&mut ground.transport, transport);
@@ -103,28 +113,46 @@ impl Cell {
             let Some(transport) = ground.transport.clone() else {
                 return failed(ErrorKind::NoTransport);
             };
-            let flight = self.prepare(&ground, transport, reason);
+            let flight = self.prepare(&ground, transport, reason, origin);
             ground.state.depart(flight.clone());
             flight
         };
         drop(former);
-        let wait = flight.waiter();
+        let wait = self.wait(&flight);
         flight.launch();
         Acquired::Wait(wait)
     }
 
-    fn prepare(self: &Arc<Self>, ground: &Ground, transport: Transport, reason: Reason) -> Arc<Flight<Outcome>> {
+    fn wait(&self, flight: &Arc<Flight<Outcome>>) -> Wait {
+        Wait::new(flight.waiter(), self.observer.clone())
+    }
+
+    fn prepare(
+        self: &Arc<Self>,
+        ground: &Ground,
+        transport: Transport,
+        reason: Reason,
+        origin: Origin,
+    ) -> Arc<Flight<Outcome>> {
         let departure = ground.state.departure(reason);
         let (id, grant, previous) = (self.id(), self.grant.clone(), departure.previous.clone());
         // Weak, for a flight that nobody drives stays in the cell: it would keep the cell, and the cell it.
         let cell = Arc::downgrade(self);
-        let transport = transport.for_flight(ground.settings.limits, reason, cell.clone());
+        let (limits, cause, observer) = (ground.settings.limits, ground.state.cause(reason), self.observer.clone());
         Flight::new(async move {
-            let outcome = aboard::board(id, grant, previous, transport).await;
-            match cell.upgrade() {
-                Some(cell) => cell.land(&departure, outcome),
-                None => Err(Failure::passing(Error::new(ErrorKind::NoTransport, "all that used this token is gone"))),
-            }
+            // Not before it is polled: here we are under the lock.
+            let log = observer.open(cause, origin);
+            let transport = transport.for_flight(limits, reason, cell.clone(), log.calls());
+            let flown = async {
+                let outcome = aboard::board(id, grant, previous, transport).await;
+                match cell.upgrade() {
+                    Some(cell) => cell.land(&departure, outcome, &log),
+                    None => {
+                        Err(Failure::passing(Error::new(ErrorKind::NoTransport, "all that used this token is gone")))
+                    }
+                }
+            };
+            log.keep(flown).await
         })
     }
 }

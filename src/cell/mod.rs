@@ -26,6 +26,7 @@
 //! | `callers` | what a caller of the cell gets, and how a flight begins |
 //! | `changes` | how a flight, a server or the user changes the state, and who is told |
 //! | `flight`, `board` | one piece of work that many wait for |
+//! | `wait` | one who waits, as those see it who watch |
 //! | `aboard` | around the grant: its panics, and its calls back into its own cell |
 //! | `tokens` | the public handle |
 
@@ -43,6 +44,7 @@ mod refusals;
 mod state;
 mod terms;
 mod tokens;
+mod wait;
 
 #[cfg(all(test, tower_oauth2_loom))]
 mod loom_models;
@@ -53,11 +55,12 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
 use self::beacon::Beacon;
-use self::flight::{Flight, Waiter};
+use self::flight::Flight;
 use self::passes::Passes;
 use self::state::State;
 use crate::clock;
 use crate::grant::{AnyGrant, Grant};
+use crate::observe::Observer;
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 use crate::token::Token;
 use crate::transport::{Limits, Transport};
@@ -68,9 +71,9 @@ pub(crate) use self::freshness::Policy;
 pub(crate) use self::outcome::{Age, Current, Failure};
 pub(crate) use self::passes::{Pass, Sent};
 pub use self::tokens::Tokens;
+pub(crate) use self::wait::Wait;
 
 type Outcome = Result<Arc<Current>, Failure>;
-pub(crate) type Wait = Waiter<Outcome>;
 type FlightState = State<Arc<Flight<Outcome>>>;
 
 pub(crate) struct Cell {
@@ -89,6 +92,7 @@ pub(crate) struct Cell {
     /// What else counts as a refusal, by the user's word.
     refusal: ArcSwapOption<Box<Refusal>>,
     changes: watch::Sender<Option<Token>>,
+    observer: Observer,
 }
 
 /// What the lock is for. Nothing of the user's runs while it is held, and nobody waits.
@@ -119,6 +123,7 @@ impl Cell {
                 settings: Settings::default(),
                 transport: None,
             }),
+            observer: Observer::new(grant.name()),
             grant: Arc::new(grant),
             refusal: ArcSwapOption::empty(),
             changes: watch::Sender::new(None),
@@ -127,6 +132,11 @@ impl Cell {
 
     pub(crate) fn configure(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut lock(&self.ground).settings);
+    }
+
+    /// Gives it a name for those who watch.
+    pub(crate) fn set_name(&self, name: String) {
+        self.observer.set_name(name);
     }
 
     /// Whether a handle of this cell can make a token call.

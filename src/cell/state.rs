@@ -8,6 +8,7 @@ use super::refusals::Refusals;
 use super::terms::{Ahead, Departure, Dice, Found};
 use crate::clock::{Deadline, Now};
 use crate::error::{Error, ErrorKind};
+use crate::observe::Cause;
 use crate::token::Token;
 use crate::transport::Reason;
 
@@ -91,10 +92,27 @@ impl<F: Clone> State<F> {
         Departure { previous: self.held.as_ref().map(|current| current.token.clone()), reason, epoch: self.epoch }
     }
 
+    /// Why the next flight is made, in the words of those who watch.
+    pub(crate) fn cause(&self, reason: Reason) -> Cause {
+        match (reason, &self.held) {
+            (Reason::Asked, _) => Cause::Asked,
+            (Reason::Ahead, _) => Cause::Ahead,
+            (Reason::Needed, None) => Cause::First,
+            (Reason::Needed, Some(_)) if !self.rejected => Cause::Expired,
+            (Reason::Needed, Some(_)) if self.refusals.is_series() => Cause::Refused,
+            (Reason::Needed, Some(_)) => Cause::Invalidated,
+        }
+    }
+
     /// A flight has begun. There is none already.
     pub(crate) fn depart(&mut self, flight: F) {
         debug_assert!(self.flight.is_none(), "two flights at once");
         self.flight = Some(flight);
+    }
+
+    /// Whether the user has set a token since that departure, or forgotten one.
+    pub(crate) fn has_overtaken(&self, departure: &Departure) -> bool {
+        departure.epoch != self.epoch
     }
 
     /// The flight that left with `departure` has ended: what those who waited for it get.
@@ -105,8 +123,8 @@ impl<F: Clone> State<F> {
         now: Now,
         dice: &Dice<'_>,
     ) -> Result<Arc<Current>, Failure> {
-        if departure.epoch != self.epoch {
-            // The user has set a token since, or forgotten this one. What was set is newer than what has landed.
+        if self.has_overtaken(departure) {
+            // What was set is newer than what has landed.
             return match self.usable() {
                 Some(current) if current.is_usable(|| now) => Ok(current.clone()),
                 // It has to be renewed itself.
@@ -150,11 +168,13 @@ impl<F: Clone> State<F> {
         self.adopt(token, now, dice);
     }
 
-    /// A sibling has got a token that all may use.
-    pub(crate) fn hear_of(&mut self, token: Token, now: Now, dice: &Dice<'_>) {
-        if self.held.as_ref().is_none_or(|held| held.token.access_token() != token.access_token()) {
+    /// A sibling has got a token that all may use. Whether it is another than ours.
+    pub(crate) fn hear_of(&mut self, token: Token, now: Now, dice: &Dice<'_>) -> bool {
+        let is_another = self.held.as_ref().is_none_or(|held| held.token.access_token() != token.access_token());
+        if is_another {
             self.adopt(token, now, dice);
         }
+        is_another
     }
 
     /// The user wants nothing of it kept.
@@ -169,14 +189,17 @@ impl<F: Clone> State<F> {
         self.rejected = true;
     }
 
-    /// A server has refused the token of `generation` (401): it is not used again, if a new one may be had by now.
-    pub(crate) fn refuse(&mut self, generation: u64, now: Now, dice: &Dice<'_>) {
+    /// A server has refused the token of `generation` (401): it is not used again, if a new one may be had by now. Whether
+    /// that is so by this word.
+    pub(crate) fn refuse(&mut self, generation: u64, now: Now, dice: &Dice<'_>) -> bool {
         // One that was forgotten is no more.
         let is_held = self.held.is_some() && generation == self.generation;
-        if is_held && !self.rejected && self.refusals.may_renew(now) {
+        let is_given_up = is_held && !self.rejected && self.refusals.may_renew(now);
+        if is_given_up {
             self.rejected = true;
             self.refusals.renewed(now, dice);
         }
+        is_given_up
     }
 
     /// A server has accepted the token of `generation`.

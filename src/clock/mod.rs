@@ -41,6 +41,12 @@ fn wall() -> SystemTime {
 }
 
 impl Now {
+    /// The time that has passed since `earlier`, by the monotonic clock.
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        self.mono.saturating_duration_since(earlier.mono)
+    }
+
     pub(crate) fn wall(self) -> SystemTime {
         self.wall
     }

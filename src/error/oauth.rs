@@ -56,6 +56,12 @@ impl OAuthError {
         &self.error
     }
 
+    /// The code, if it is one that everybody knows, and so repeats nothing.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn known(&self) -> Option<&'static str> {
+        KNOWN.into_iter().find(|known| *known == self.error)
+    }
+
     /// The explanation for the developer, where there was one.
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()

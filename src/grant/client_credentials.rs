@@ -63,4 +63,8 @@ impl Grant for ClientCredentials {
         };
         self.common.renew_or(previous, &http, grant_itself).await
     }
+
+    fn name(&self) -> &'static str {
+        "client_credentials"
+    }
 }

@@ -79,6 +79,12 @@ pub trait Grant: Send + Sync + 'static {
     ///
     /// The layer does not drop the future before it is done: inside a tokio runtime it is a task of its own.
     fn obtain(&self, previous: Option<Token>, http: Transport) -> impl Future<Output = Result<Token, Error>> + Send;
+
+    /// What it is called in [spans and numbers](crate::docs::observing); the grants of this crate have the names of RFC 6749
+    /// and RFC 8628. Used with the features `tracing` and `metrics` only.
+    fn name(&self) -> &'static str {
+        "custom"
+    }
 }
 
 impl<F, Fut> Grant for F

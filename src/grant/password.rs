@@ -80,6 +80,10 @@ impl Grant for Password {
         };
         self.common.renew_or(previous, &http, grant_itself).await
     }
+
+    fn name(&self) -> &'static str {
+        "password"
+    }
 }
 
 impl fmt::Debug for Password {

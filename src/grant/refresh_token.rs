@@ -72,4 +72,8 @@ impl Grant for RefreshToken {
             }
         }
     }
+
+    fn name(&self) -> &'static str {
+        "refresh_token"
+    }
 }

@@ -167,6 +167,13 @@ impl<G, T> OAuth2Layer<G, T> {
         self
     }
 
+    /// What this layer is called in [spans and numbers](crate::docs::observing), to tell several in one program apart. It
+    /// holds for every clone of the layer. Used with the features `tracing` and `metrics` only.
+    pub fn name(self, name: impl Into<String>) -> Self {
+        self.cell.set_name(name.into());
+        self
+    }
+
     /// A handle to the token that this layer's services share.
     pub fn tokens(&self) -> Tokens {
         Tokens::new(self.cell.clone(), self.attach.clone())

@@ -15,6 +15,7 @@ use tower_service::Service;
 use self::exchange::{Exchange, Through};
 use crate::clock;
 use crate::error::{BoxError, Error, ErrorKind};
+use crate::observe::CallLog;
 use crate::token::Token;
 
 /// What a [`Grant`](crate::grant::Grant) sends its requests through: the layer's inner service, or the one given to
@@ -28,6 +29,7 @@ pub struct Transport {
     limits: Limits,
     reason: Reason,
     news: Option<Weak<dyn News>>,
+    log: CallLog,
 }
 
 /// Who wants to hear of a token that came by another way than the flight's own: the cell.
@@ -95,6 +97,7 @@ impl Transport {
     /// It sends what it is given, to where it is told: a grant that sends a secret checks that the address is `https`.
     /// [`TokenEndpoint`](crate::endpoint::TokenEndpoint) does.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
+        self.log.made(request.uri());
         let answer = self.exchange.exchange(request, self.limits.body);
         match clock::within(self.limits.deadline, answer).await {
             Some(outcome) => outcome,
@@ -151,6 +154,7 @@ impl Transport {
             limits: Limits::default(),
             reason: Reason::Needed,
             news: None,
+            log: CallLog::none(),
         }
     }
 
@@ -179,8 +183,12 @@ impl Transport {
         self.reason == Reason::Ahead
     }
 
-    pub(crate) fn for_flight(self, limits: Limits, reason: Reason, news: Weak<dyn News>) -> Self {
-        Self { exchange: self.exchange, limits, reason, news: Some(news) }
+    pub(crate) fn for_flight(self, limits: Limits, reason: Reason, news: Weak<dyn News>, log: CallLog) -> Self {
+        Self { exchange: self.exchange, limits, reason, news: Some(news), log }
+    }
+
+    pub(crate) fn log(&self) -> &CallLog {
+        &self.log
     }
 
     pub(crate) fn news(&self) -> Option<&Weak<dyn News>> {

@@ -17,7 +17,7 @@ use source::{File, sources};
 /// Each module at the root of the crate, by the floor it stands on.
 const FLOORS: [&[&str]; 7] = [
     &["error", "secret", "clock", "panics", "random", "sync"],
-    &["token", "scope", "form", "origin", "challenge", "into_url"],
+    &["token", "scope", "form", "origin", "challenge", "into_url", "observe"],
     &["client", "transport", "https"],
     &["endpoint"],
     &["grant", "store", "test_util"],

@@ -20,6 +20,10 @@ impl Grant for AuthorizationCode {
     async fn obtain(&self, previous: Option<Token>, http: Transport) -> Result<Token, Error> {
         self.common.renew_or_log_in(previous, &http, self.loopback.relogin, || self.log_in(&http)).await
     }
+
+    fn name(&self) -> &'static str {
+        "authorization_code"
+    }
 }
 
 impl AuthorizationCode {

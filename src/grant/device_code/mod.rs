@@ -174,6 +174,10 @@ impl Grant for DeviceCode {
     async fn obtain(&self, previous: Option<Token>, http: Transport) -> Result<Token, Error> {
         self.common.renew_or_log_in(previous, &http, self.relogin, || self.log_in(&http)).await
     }
+
+    fn name(&self) -> &'static str {
+        "device_code"
+    }
 }
 
 impl fmt::Debug for DeviceCode {

@@ -11,6 +11,7 @@ use super::shelf::Shelf;
 use super::{Choice, is_newer};
 use crate::clock::{self, Deadline};
 use crate::error::Error;
+use crate::observe::CallLog;
 use crate::panics::caught;
 use crate::store::{Entry, Key, TokenStore};
 use crate::sync::{Mutex, lock};
@@ -34,6 +35,8 @@ pub(super) struct Keeper<S> {
     /// Counts the renewals: each ends what is left to do for the one before.
     renewals: watch::Sender<u64>,
     following: Mutex<Option<Following>>,
+    /// That of the flight under way.
+    log: Mutex<CallLog>,
 }
 
 impl<S: TokenStore> Keeper<S> {
@@ -45,7 +48,14 @@ impl<S: TokenStore> Keeper<S> {
             goes_without_store: false,
             renewals: watch::Sender::default(),
             following: Mutex::new(None),
+            log: Mutex::new(CallLog::none()),
         }
+    }
+
+    /// A flight begins.
+    pub(super) fn begin(&self, http: &Transport) {
+        *lock(&self.log) = http.log().clone();
+        self.follow(http);
     }
 
     pub(super) fn seen(&self) -> Option<u64> {
@@ -53,7 +63,7 @@ impl<S: TokenStore> Keeper<S> {
     }
 
     /// Hears of what siblings save from now on, where the store can tell.
-    pub(super) fn follow(&self, http: &Transport) {
+    fn follow(&self, http: &Transport) {
         let mut following = lock(&self.following);
         if following.as_ref().is_some_and(Following::goes_on) {
             return;
@@ -155,6 +165,9 @@ impl<S: TokenStore> Keeper<S> {
     }
 
     fn tell(&self, error: &Error) {
+        // Not under the lock.
+        let log = lock(&self.log).clone();
+        log.store_failed(error);
         if let Some(tell) = &self.tell {
             // It is the user's, and must not take a new token along.
             let _ = caught(|| tell(error));
@@ -177,6 +190,7 @@ impl<S> Clone for Keeper<S> {
             goes_without_store: self.goes_without_store,
             renewals: watch::Sender::default(),
             following: Mutex::new(None),
+            log: Mutex::new(CallLog::none()),
         }
     }
 }

@@ -157,7 +157,7 @@ impl<G, S: TokenStore> Persisted<G, S> {
 impl<G: Grant, S: TokenStore> Grant for Persisted<G, S> {
     async fn obtain(&self, previous: Option<Token>, http: Transport) -> Result<Token, Error> {
         let keeper = &self.keeper;
-        keeper.follow(&http);
+        keeper.begin(&http);
         let seen = keeper.seen();
         let is_forgotten = previous.is_none() && seen.is_some();
         match (&previous, seen) {
@@ -200,6 +200,11 @@ impl<G: Grant, S: TokenStore> Grant for Persisted<G, S> {
                 Err(error.curable())
             }
         }
+    }
+
+    /// That of the grant itself.
+    fn name(&self) -> &'static str {
+        self.grant.name()
     }
 }
 

@@ -1,0 +1,199 @@
+//! With every level on, and through all that can happen, no secret is told.
+
+use std::fmt::Write as _;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use serde_json::json;
+use tower::{BoxError, Layer, ServiceExt, service_fn};
+use tower_oauth2::client::Client;
+use tower_oauth2::grant::{ClientCredentials, DeviceCode, Grant, Password, RefreshToken};
+use tower_oauth2::store::{Entry, Key, MemoryStore, TokenStore};
+use tower_oauth2::transport::Transport;
+use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::support::{Body, answer, form, get, pass};
+
+/// Each secret of these tests holds this word.
+const WORD: &str = "hunter2";
+/// A server may have a key in its address.
+const TOKEN_URL: &str = "https://auth.example.com/hunter2-path/token?key=hunter2-query";
+const DEVICE_URL: &str = "https://auth.example.com/hunter2-path/device?key=hunter2-query";
+const API_URL: &str = "https://api.example.com/hunter2-path?key=hunter2-query";
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// A server that repeats what it was sent, in every place where a server can say something.
+async fn echo(request: http::Request<Body>, status: u16) -> Result<http::Response<Body>, BoxError> {
+    if status == 0 {
+        return Err("hunter2 is what the connection failed with".into());
+    }
+    let path = request.uri().path().to_owned();
+    if request.uri().host() == Some("api.example.com") {
+        return Ok(answer(if status == 200 { 200 } else { 401 }, "hunter2-body"));
+    }
+    let sent = form(request).await.into_iter().map(|(_, value)| value).collect::<Vec<_>>().join(" ");
+    Ok(match status {
+        200 if path.ends_with("/device") => answer(
+            200,
+            json!({
+                "device_code": "hunter2-device", "user_code": "hunter2-user", "expires_in": 60,
+                "verification_uri": "https://example.com/hunter2", "extra": "hunter2-extra"
+            }),
+        ),
+        200 => answer(
+            200,
+            json!({
+                "access_token": "hunter2-access", "refresh_token": "hunter2-refresh", "expires_in": 600,
+                "id_token": "hunter2-id", "scope": "hunter2-scope"
+            }),
+        ),
+        418 => answer(200, "hunter2 is no token"),
+        status => answer(
+            status,
+            json!({
+                "error": if status == 400 { "invalid_grant" } else { &sent },
+                "error_description": format!("hunter2 {sent}"),
+                "error_uri": format!("https://e.example/?hunter2{sent}"), "access_token": sent
+            }),
+        ),
+    })
+}
+
+/// A store whose errors tell everything.
+struct Talks(MemoryStore);
+
+impl TokenStore for Talks {
+    type Lock = <MemoryStore as TokenStore>::Lock;
+
+    async fn load(&self, _: &Key) -> Result<Option<Entry>, BoxError> {
+        Err("redis://user:hunter2@example.com is away".into())
+    }
+
+    async fn save(&self, _: &Key, _: &Entry, _: &mut Self::Lock) -> Result<(), BoxError> {
+        Err("could not save hunter2".into())
+    }
+
+    async fn clear(&self, _: &Key, _: u64) -> Result<(), BoxError> {
+        Err("could not remove hunter2".into())
+    }
+
+    async fn lock(&self, key: &Key) -> Result<Self::Lock, BoxError> {
+        self.0.lock(key).await
+    }
+}
+
+/// A layer with this grant, through all that can happen to it.
+async fn life<G: Grant>(grant: G) {
+    let status = Arc::new(Mutex::new(200));
+    let asked = status.clone();
+    let inner = service_fn(move |request| {
+        let status = *asked.lock().unwrap();
+        echo(request, status)
+    });
+    let service = OAuth2Layer::new(grant).layer(inner);
+    let tokens = service.tokens();
+    for next in [0, 503, 418, 302, 403, 401, 400, 200, 0, 200, 503, 200, 401, 400, 200] {
+        *status.lock().unwrap() = next;
+        let two = (service.clone().oneshot(get(API_URL)), service.clone().oneshot(get(API_URL)));
+        let _ = tokio::join!(two.0, two.1, tokio::time::timeout(Duration::ZERO, tokens.get()));
+        let _ = service.clone().oneshot(get(API_URL)).await;
+        // Due, and then ended.
+        for _ in 0..2 {
+            pass(Duration::from_secs(350)).await;
+            let _ = service.clone().oneshot(get(API_URL)).await;
+        }
+        let _ = tokens.refresh().await;
+    }
+    tokens.set(Token::bearer("hunter2-set").unwrap().with_refresh_token("hunter2-refresh"));
+    tokens.invalidate();
+    let _ = tokens.get().await;
+    tokens.forget();
+    let _ = tokens.get().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn none_at_any_level() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(FmtSpan::FULL)
+        .with_writer(log.clone());
+    let _listening = tracing::subscriber::set_default(subscriber.finish());
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+
+    let post = || Client::post("id", "hunter2-post");
+    life(
+        ClientCredentials::new(TOKEN_URL, Client::basic("id", "hunter2-basic")).unwrap().param("key", "hunter2-param"),
+    )
+    .await;
+    life(Password::new(TOKEN_URL, post(), "alice", "hunter2-password").unwrap()).await;
+    life(RefreshToken::new(TOKEN_URL, post(), "hunter2-refresh").unwrap().persisted(MemoryStore::new())).await;
+    life(RefreshToken::new(TOKEN_URL, post(), "hunter2-refresh").unwrap().persisted(Talks(MemoryStore::new()))).await;
+    life(DeviceCode::new(DEVICE_URL, TOKEN_URL, post(), |_| {}).unwrap().relogin().pkce()).await;
+    #[cfg(feature = "loopback")]
+    life(
+        tower_oauth2::grant::AuthorizationCode::new(DEVICE_URL, TOKEN_URL, post())
+            .unwrap()
+            .token(Token::bearer("hunter2-preset").unwrap().with_refresh_token("hunter2-refresh"))
+            .browser(|_| {})
+            .announce(|_| {})
+            .relogin()
+            .timeout(Duration::from_secs(1)),
+    )
+    .await;
+    let own = |_: Option<Token>, http: Transport| async move {
+        let request = http::Request::get(TOKEN_URL).body(Bytes::from_static(b"hunter2")).unwrap();
+        let answer = http.send(request).await?;
+        assert_ne!(answer.status(), 302, "hunter2");
+        Err(Error::caused_by(ErrorKind::Malformed, format!("hunter2 {answer:?}")))
+    };
+    life(own).await;
+
+    let mut text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    write!(text, "{}", recorder.handle().render()).unwrap();
+    for public in [
+        "oauth2.token",
+        "auth.example.com",
+        "device_code",
+        "token obtained",
+        "token store failed",
+        "token call failed",
+        "login_needed",
+        "invalid_grant",
+        "panicked",
+        "waits for a token",
+        "turned away",
+        "token refused",
+        "tower_oauth2_store_errors_total",
+    ] {
+        assert!(text.contains(public), "{public} was not told: the test does not look where it should");
+    }
+    let line = text.lines().find(|line| line.contains(WORD));
+    assert_eq!(line, None);
+}
