@@ -53,6 +53,12 @@ fn value(text: &str, key: &str, between: char) -> Option<String> {
 }
 
 fn version(lock: &str, name: &str) -> Option<String> {
+    // Where the peers bring another version along, the lock file says which one is ours.
+    let (_, ours) = lock.split_once("name = \"tower-oauth2-benches\"\n")?;
+    let (ours, _) = ours.split_once("]\n")?;
+    if let Some((_, version)) = ours.split_once(&format!("\"{name} ")) {
+        return Some(version.split_once('"')?.0.to_owned());
+    }
     let (_, package) = lock.split_once(&format!("name = \"{name}\"\n"))?;
     Some(value(package.lines().next()?, "version", '=')?.trim_matches('"').to_owned())
 }
