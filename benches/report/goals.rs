@@ -60,7 +60,8 @@ fn goals(numbers: &Numbers) -> Result<Vec<Goal>, Box<dyn Error>> {
 fn at_most(what: &'static str, limit: f64, measured: f64) -> Goal {
     // As it is shown, for a hundredth is the least that this can tell apart.
     let shown = (measured * 100.0).round() / 100.0;
-    Goal { what, wanted: format!("≤ {limit}"), measured: format!("{shown}"), met: shown <= limit }
+    let wanted = if limit == 0.0 { "none".into() } else { format!("≤ {limit}") };
+    Goal { what, wanted, measured: format!("{shown}"), met: shown <= limit }
 }
 
 fn more_than(what: &'static str, whose: &str, limit: f64, measured: f64) -> Goal {
