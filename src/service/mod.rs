@@ -1,6 +1,6 @@
 //! The service: it is ready when there is a token, and puts the token into each request.
 
-mod prepare;
+mod careful;
 mod readiness;
 
 use std::fmt;
@@ -11,7 +11,6 @@ use std::task::{Context, Poll, ready};
 use http::{Request, Response};
 use tower_service::Service;
 
-use self::prepare::Next;
 use self::readiness::Readiness;
 use crate::attach::{self, Attach};
 use crate::cell::{Cell, Pass, Sent, Tokens};
@@ -80,18 +79,10 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let sent = match self.attach_fresh(&mut request) {
-            Some(sent) => Some(sent),
-            None => match self.prepare(&mut request) {
-                Next::Send(sent) => sent,
-                Next::Fail(error) => return ResponseFuture::failed(error, &request),
-                Next::Late(acquired) => {
-                    let token = acquired.map(|acquired| (self.cell.clone(), acquired));
-                    return ResponseFuture::late(self.inner.clone(), request, token);
-                }
-            },
-        };
-        ResponseFuture::sending(self.inner.call(request), sent)
+        match self.attach_fresh(&mut request) {
+            Some(sent) => ResponseFuture::sending(self.inner.call(request), Some(sent)),
+            None => self.call_with_care(request),
+        }
     }
 }
 
@@ -105,8 +96,10 @@ impl<S, G, T> OAuth2<S, G, T> {
     /// The hot path of `call`: a fresh token, and a request that plainly is to carry it.
     #[inline]
     fn attach_fresh<B>(&mut self, request: &mut Request<B>) -> Option<Sent> {
-        let is_fresh = std::mem::replace(&mut self.is_fresh, false);
-        let pass = self.fresh().filter(|_| is_fresh && self.attach.plainly_wants(request.uri()))?;
+        if !std::mem::replace(&mut self.is_fresh, false) || !self.attach.plainly_wants(request.uri()) {
+            return None;
+        }
+        let pass = self.fresh()?;
         attach::insert_alone(request, &pass.header).then_some(pass.origin)
     }
 }

@@ -1,6 +1,7 @@
 //! What `call` does with a request that is not the plain case.
 
 use http::Request;
+use tower_service::Service;
 
 use super::OAuth2;
 use super::readiness::Readiness;
@@ -8,10 +9,11 @@ use crate::attach;
 use crate::cell::{Acquired, Age, Current, Sent};
 use crate::clock;
 use crate::error::{Error, ErrorKind};
+use crate::future::ResponseFuture;
 use crate::route::TokenRoute;
 
-/// What `call` does with a request.
-pub(super) enum Next {
+/// What is done with a request.
+enum Next {
     /// It goes to the inner service, which is ready.
     Send(Option<Sent>),
     /// It does not go anywhere.
@@ -21,9 +23,24 @@ pub(super) enum Next {
 }
 
 impl<S, G, T> OAuth2<S, G, T> {
-    /// All but the hot path: no fresh token, or a request that needs a closer look.
+    /// No fresh token, or a request that needs a closer look. Out of line, so that the hot path is short where it is used.
     #[inline(never)]
-    pub(super) fn prepare<B>(&mut self, request: &mut Request<B>) -> Next
+    pub(super) fn call_with_care<B>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future, S, B>
+    where
+        S: Service<Request<B>> + Clone,
+        T: TokenRoute<S, B>,
+    {
+        match self.prepare(&mut request) {
+            Next::Send(sent) => ResponseFuture::sending(self.inner.call(request), sent),
+            Next::Fail(error) => ResponseFuture::failed(error, &request),
+            Next::Late(acquired) => {
+                let token = acquired.map(|acquired| (self.cell.clone(), acquired));
+                ResponseFuture::late(self.inner.clone(), request, token)
+            }
+        }
+    }
+
+    fn prepare<B>(&mut self, request: &mut Request<B>) -> Next
     where
         S: Clone,
         T: TokenRoute<S, B>,
