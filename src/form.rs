@@ -26,6 +26,29 @@ const SECRET: [&str; 11] = [
     "token",
 ];
 
+/// Parameters whose value nobody hides. What a user adds may be a secret, such as an API key, so everything else counts as one.
+const PUBLIC: [&str; 16] = [
+    "actor_token_type",
+    "audience",
+    "client_assertion_type",
+    "client_id",
+    "code_challenge",
+    "code_challenge_method",
+    "grant_type",
+    "redirect_uri",
+    "requested_token_type",
+    "resource",
+    "response_type",
+    "scope",
+    "state",
+    "subject_token_type",
+    "token_type_hint",
+    "username",
+];
+
+/// What a user adds is no secret if it is shorter: half of what a server says would repeat it.
+pub(crate) const SHORTEST: usize = 6;
+
 /// A form for the token endpoint: `grant_type` and the parameters of the grant.
 ///
 /// ```
@@ -91,7 +114,13 @@ impl Form {
 
     /// What no error may repeat.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(|(name, _)| SECRET.contains(&name.as_ref())).map(|(_, value)| value.expose())
+        let is_secret =
+            |name: &str, value: &str| SECRET.contains(&name) || (!PUBLIC.contains(&name) && value.len() >= SHORTEST);
+        self.0
+            .iter()
+            .map(|(name, value)| (name, value.expose()))
+            .filter(move |(name, value)| is_secret(name, value))
+            .map(|(_, value)| value)
     }
 
     /// The body: `application/x-www-form-urlencoded`, UTF-8.

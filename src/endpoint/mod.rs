@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::client::Client;
 use crate::clock;
 use crate::error::Error;
-use crate::form::Form;
+use crate::form::{self, Form};
 use crate::into_url::{self, IntoUrl};
 use crate::token::{self, Token};
 use crate::transport::Transport;
@@ -160,7 +160,9 @@ impl TokenEndpoint {
         *request.headers_mut() = headers;
         let answer = http.send(request).await?;
         // A server may repeat them as it reads them, or as they came.
-        let plain: Vec<&str> = form.secrets().chain(self.client.secret()).collect();
+        let added =
+            self.headers.values().filter_map(|header| header.to_str().ok()).filter(|text| text.len() >= form::SHORTEST);
+        let plain: Vec<&str> = form.secrets().chain(self.client.secret()).chain(added).collect();
         let encoded: Vec<Zeroizing<String>> =
             plain.iter().map(|secret| Zeroizing::new(byte_serialize(secret.as_bytes()).collect())).collect();
         let credentials = credentials.as_ref().and_then(|header| header.to_str().ok()?.strip_prefix("Basic "));

@@ -88,28 +88,33 @@ async fn every_public_type_prints_without_them() {
     assert!(!text.contains(WORD) && !text.contains(&state), "{text}");
 }
 
-/// A server that repeats what it was sent, in every place where a server can say something.
+/// A server that repeats what it was sent, in every place where a server can say something: one thing alone, or all of them.
 #[tokio::test(start_paused = true)]
 async fn an_error_does_not_repeat_what_the_server_repeats() {
-    let inner = service_fn(async |request: http::Request<Body>| {
-        let form = crate::support::form(request).await;
-        let sent = form.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" ");
-        let body = json!({
-            "error": sent, "error_description": sent, "error_uri": format!("https://e.example/?{sent}"),
-            "access_token": sent, "extra": sent
+    for alone in [None, Some("hunter2-post"), Some("hunter2-refresh"), Some("hunter2-param"), Some("hunter2-header")] {
+        let inner = service_fn(move |request: http::Request<Body>| async move {
+            let key = request.headers()["x-api-key"].to_str().unwrap().to_owned();
+            let form = crate::support::form(request).await;
+            let sent = form.into_iter().map(|(_, value)| value).chain([key]);
+            let sent = sent.filter(|value| alone.is_none_or(|alone| value == alone)).collect::<Vec<_>>().join(" ");
+            let body = json!({
+                "error": sent, "error_description": sent, "error_uri": format!("https://e.example/?{sent}"),
+                "access_token": sent, "extra": sent
+            });
+            Ok::<_, std::io::Error>(answer(400, body))
         });
-        Ok::<_, std::io::Error>(answer(400, body))
-    });
-    for stored in [None, Some(Token::bearer("a").unwrap().with_refresh_token("hunter2-refresh"))] {
-        let grant = ClientCredentials::new(TOKEN_URL, Client::post("id", "hunter2-post")).unwrap();
-        let layer = OAuth2Layer::new(grant);
-        if let Some(token) = stored {
-            layer.tokens().set(token.with_expires_in(std::time::Duration::ZERO));
+        for stored in [None, Some(Token::bearer("a").unwrap().with_refresh_token("hunter2-refresh"))] {
+            let grant = ClientCredentials::new(TOKEN_URL, Client::post("id", "hunter2-post")).unwrap();
+            let grant = grant.param("api_key", "hunter2-param").header("x-api-key", "hunter2-header").unwrap();
+            let layer = OAuth2Layer::new(grant);
+            if let Some(token) = stored {
+                layer.tokens().set(token.with_expires_in(std::time::Duration::ZERO));
+            }
+            let error = layer.layer(inner).oneshot(get(API_URL)).await.unwrap_err();
+            let mut text = String::new();
+            printed_error(&mut text, &*error);
+            assert!(!text.contains(WORD), "{alone:?}: {text}");
         }
-        let error = layer.layer(inner).oneshot(get(API_URL)).await.unwrap_err();
-        let mut text = String::new();
-        printed_error(&mut text, &*error);
-        assert!(!text.contains(WORD), "{text}");
     }
 }
 
