@@ -85,8 +85,8 @@ impl Cell {
         let (result, former) = {
             let mut ground = lock(&self.ground);
             let Ground { state, settings, .. } = &mut *ground;
-            // Dropped after the lock is free, for a flight holds what is the user's.
-            let former = state.flight().cloned();
+            // Dropped after the lock is free, for both hold what is the user's.
+            let former = (state.flight().cloned(), state.failure().cloned());
             let result = change(state, clock::now(), &Dice { policy: &settings.policy, jitter });
             let usable = state.usable();
             if usable.is_none() {

@@ -87,6 +87,10 @@ impl<F: Clone> State<F> {
         self.flight.as_ref()
     }
 
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
+    }
+
     /// What the next flight starts from.
     pub(crate) fn departure(&self, reason: Reason) -> Departure {
         Departure { previous: self.held.as_ref().map(|current| current.token.clone()), reason, epoch: self.epoch }
