@@ -29,14 +29,12 @@ const GRAIN: Duration = Duration::from_millis(1);
 impl Cell {
     /// The clocks say `now` that the token is fresh: shows it for a while.
     pub(super) fn light(&self, current: &Arc<Current>, now: Now) {
-        // Models have no time.
-        if cfg!(tower_oauth2_loom) {
-            return;
-        }
         // Somebody else is at it.
         let Some(mut setting) = try_lock(&self.timer.0) else { return };
         let wait = current.fresh_for(now).map(|left| left.saturating_sub(GRAIN).min(TICK));
-        if wait.is_some_and(|wait| wait.is_zero()) || matches!(*setting, Setting::Impossible) {
+        // Models have no timers.
+        if wait.is_some_and(|wait| wait.is_zero() || cfg!(tower_oauth2_loom)) || matches!(*setting, Setting::Impossible)
+        {
             return;
         }
         {

@@ -1,6 +1,7 @@
 //! What changes the cell during a flight.
 
 use super::*;
+use crate::clock;
 
 #[test]
 fn loom_an_invalidation_during_a_flight_does_not_lose_its_token() {
@@ -73,6 +74,22 @@ fn loom_two_refusals_of_one_token_make_one_flight() {
         assert_eq!(text(&block_on(acquired(cell))), "flown");
         assert_eq!(refused.join().unwrap(), "flown");
         assert_eq!(runs.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn loom_the_beacon_does_not_show_a_token_that_was_given_up() {
+    model(|| {
+        let (server, runs) = (Server::new(), Arc::new(AtomicUsize::new(0)));
+        let cell = cell(&server, &runs);
+        cell.set(Token::bearer("old").unwrap());
+        // It has looked already: the snapshot is not part of the model.
+        let (other, looked) = (cell.clone(), cell.snapshot.load_full().unwrap());
+        let lighting = thread::spawn(move || other.light(&looked, clock::now()));
+        cell.invalidate();
+        assert_eq!(cell.beacon.fresh(), 0, "not even if it is lit just now");
+        lighting.join().unwrap();
+        assert_eq!(cell.beacon.fresh(), 0);
     });
 }
 
