@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::client::Client;
 use crate::clock;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::form::{self, Form};
 use crate::into_url::{self, IntoUrl};
 use crate::token::{self, Token};
@@ -129,6 +129,9 @@ impl TokenEndpoint {
     /// wrong, with its [`status`](Error::status), [`oauth`](Error::oauth) and [`retry_after`](Error::retry_after);
     /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) for an answer that is no token and no error.
     ///
+    /// [`ErrorKind::InvalidGrant`](crate::ErrorKind::InvalidGrant) to a form of `refresh_token` says that the refresh token is dead. A grant that
+    /// hands this error on need do no more: the layer, and a store, let go of the refresh token, if it is still the same.
+    ///
     /// # Panics
     ///
     /// As [`Transport::send`].
@@ -137,7 +140,12 @@ impl TokenEndpoint {
     ///
     /// Dropping the future abandons the request. A code or a rotating refresh token in the form may be spent then.
     pub async fn token(&self, http: &Transport, form: Form) -> Result<Token, Error> {
-        self.read(self.ask(http, &self.uri, form).await?)
+        let is_refresh = form.pairs().any(|pair| pair == ("grant_type", "refresh_token"));
+        let answer = self.ask(http, &self.uri, form).await;
+        self.read(answer.map_err(|error| match error.kind() {
+            ErrorKind::InvalidGrant if is_refresh => error.with_spent_refresh_token(),
+            _ => error,
+        })?)
     }
 
     /// Reads the token from an answer that has just arrived.

@@ -85,7 +85,7 @@ impl Common {
             }
             Err(refused) if refused.kind() == ErrorKind::InvalidGrant => {
                 self.preset.set_outdated();
-                Ok(Renewal::Refused(refused.with_spent_refresh_token()))
+                Ok(Renewal::Refused(refused))
             }
             // Real servers refuse a dead refresh token as `invalid_request`, or with an empty 400 or 403.
             Err(refused) if refused.kind() == ErrorKind::RequestRejected => Ok(Renewal::Refused(refused)),

@@ -4,9 +4,15 @@ use std::time::Duration;
 
 use serde_json::json;
 use tower::ServiceExt;
+use tower_oauth2::client::Client;
+use tower_oauth2::endpoint::TokenEndpoint;
+use tower_oauth2::form::Form;
+use tower_oauth2::transport::Transport;
 use tower_oauth2::{ErrorKind, OAuth2Layer, Token};
 
-use crate::support::{API_URL, Server, Service, answer, conversation, get, grant, ours, pairs, pass, token};
+use crate::support::{
+    API_URL, Server, Service, TOKEN_URL, answer, conversation, get, grant, ours, pairs, pass, token, token_endpoint,
+};
 
 /// A service whose token has just expired, and has a refresh token.
 async fn expired() -> (Service, Server) {
@@ -102,4 +108,24 @@ async fn a_dead_refresh_token_is_not_sent_twice() {
     respond.send_response(answer(200, token("b", 3600)));
     server.serves().await;
     sent.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_of_ones_own_has_its_dead_refresh_token_dropped_too() {
+    let endpoint = TokenEndpoint::new(TOKEN_URL, Client::public("id")).unwrap();
+    let grant = move |previous: Option<Token>, http: Transport| {
+        let endpoint = endpoint.clone();
+        async move {
+            let refresh_token = previous.as_ref().and_then(Token::refresh_token).unwrap_or("none");
+            endpoint.token(&http, Form::new("refresh_token").param("refresh_token", refresh_token)).await
+        }
+    };
+    let (service, mut forms) = token_endpoint(vec![answer(400, r#"{"error":"invalid_grant"}"#)]);
+    let tokens = OAuth2Layer::new(grant).token_service(service).tokens();
+    tokens.set(Token::bearer("a").unwrap().with_refresh_token("r1").with_expires_in(Duration::ZERO));
+    assert_eq!(tokens.get().await.unwrap_err().kind(), ErrorKind::InvalidGrant);
+    pass(Duration::from_secs(2)).await;
+    tokens.get().await.unwrap();
+    assert_eq!(forms.recv().await.unwrap()[1].1, "r1");
+    assert_eq!(forms.recv().await.unwrap()[1].1, "none");
 }
