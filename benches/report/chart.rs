@@ -67,8 +67,9 @@ impl Chart {
         let end = TOP + STEP * self.bars.len() as f64 + gaps;
         let height = end + 16.0;
         let title = escaped(&self.title);
-        writeln!(svg, r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}""#)?;
-        writeln!(svg, r#"  width="{WIDTH}" height="{height}" role="img" aria-labelledby="title">"#)?;
+        // On one line, or Markdown does not take it for HTML.
+        let size = format!(r#"viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}""#);
+        writeln!(svg, r#"<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title">"#)?;
         writeln!(svg, "<title id=\"title\">{title}</title>\n<style>\n{STYLE}</style>")?;
         // A ground of its own: it is read on light pages and on dark ones.
         writeln!(svg, r##"<rect width="{WIDTH}" height="{height}" rx="8" fill="#ffffff"/>"##)?;

@@ -59,8 +59,8 @@ impl TokenEndpoint {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the address or the client's id is wrong,
-    /// [`ErrorKind::Cleartext`](crate::ErrorKind::Cleartext) when it is `http://` to another machine.
+    /// [`ErrorKind::Configuration`] when the address or the client's id is wrong,
+    /// [`ErrorKind::Cleartext`] when it is `http://` to another machine.
     pub fn new(token_url: impl IntoUrl, client: Client) -> Result<Self, Error> {
         let url = into_url::endpoint_url("token_url", token_url)?;
         into_url::refuse_cleartext("token_url", &url)?;
@@ -71,7 +71,7 @@ impl TokenEndpoint {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the address or the client's id is wrong.
+    /// [`ErrorKind::Configuration`] when the address or the client's id is wrong.
     ///
     /// # Security
     ///
@@ -87,7 +87,7 @@ impl TokenEndpoint {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when no header can have that name or value.
+    /// [`ErrorKind::Configuration`] when no header can have that name or value.
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Result<Self, Error> {
         let name = HeaderName::try_from(name.as_ref()).map_err(|why| Error::argument("header", why))?;
         let mut value = HeaderValue::try_from(value.as_ref()).map_err(|why| Error::argument("header", why))?;
@@ -125,11 +125,11 @@ impl TokenEndpoint {
     ///
     /// # Errors
     ///
-    /// As [`Transport::send`]; [`ErrorKind::Redirected`](crate::ErrorKind::Redirected) for a 3xx; what the server says went
+    /// As [`Transport::send`]; [`ErrorKind::Redirected`] for a 3xx; what the server says went
     /// wrong, with its [`status`](Error::status), [`oauth`](Error::oauth) and [`retry_after`](Error::retry_after);
-    /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) for an answer that is no token and no error.
+    /// [`ErrorKind::Malformed`] for an answer that is no token and no error.
     ///
-    /// [`ErrorKind::InvalidGrant`](crate::ErrorKind::InvalidGrant) to a form of `refresh_token` says that the refresh token is dead. A grant that
+    /// [`ErrorKind::InvalidGrant`] to a form of `refresh_token` says that the refresh token is dead. A grant that
     /// hands this error on need do no more: the layer, and a store, let go of the refresh token, if it is still the same.
     ///
     /// # Panics
