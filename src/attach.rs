@@ -21,10 +21,7 @@ impl Attach {
     /// Whether a request to `uri` may carry the token, at a quick look: when this says no, [`wants`](Self::wants) may say yes.
     #[inline]
     pub(crate) fn plainly_wants(&self, uri: &Uri) -> bool {
-        match self.origins.as_slice() {
-            [] => uri.scheme_str() == Some("https"),
-            [origin, ..] => origin.is_plainly_of(uri),
-        }
+        uri.scheme_str() == Some("https") && self.origins.first().is_none_or(|origin| origin.is_plainly_of(uri))
     }
 
     /// Whether `request` is to carry the token.

@@ -30,12 +30,10 @@ impl Origin {
         Ok(Self { https, host, port: url.port().unwrap_or(default_port(https)), authority })
     }
 
-    /// Whether a request to `uri` goes here, over TLS, at a quick look.
+    /// Whether a request to this `https` address goes here, at a quick look.
     #[inline]
     pub(crate) fn is_plainly_of(&self, uri: &Uri) -> bool {
-        self.https
-            && uri.scheme_str() == Some("https")
-            && uri.authority().is_some_and(|authority| authority.as_str() == self.authority)
+        self.https && uri.authority().is_some_and(|authority| authority.as_str() == self.authority)
     }
 
     /// Whether a request to `uri` goes here. Nothing is copied for the answer.
