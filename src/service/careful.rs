@@ -61,6 +61,10 @@ impl<S, G, T> OAuth2<S, G, T> {
             Ok(false) => return if inner_is_ready { Next::Send(None) } else { Next::Late(None) },
             Ok(true) => {}
         }
+        if inner_is_ready && let Some(pass) = self.fresh() {
+            attach::insert(request, &pass.header);
+            return Next::Send(Some(pass.origin));
+        }
         let mut insert = |current: &Current| {
             attach::insert(request, current.token.header());
             self.cell.sent(current)
