@@ -93,11 +93,14 @@ impl<S: TokenStore> Keeper<S> {
             };
             self.tell(&error);
             // While the token still serves there is time: the next try is the cell's.
-            if ahead || end.remaining(clock::now()) <= wait {
+            if ahead {
                 return Err(error);
             }
             if self.goes_without_store {
                 return Ok(None);
+            }
+            if end.remaining(clock::now()) <= wait {
+                return Err(error);
             }
             clock::sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);

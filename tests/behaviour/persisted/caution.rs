@@ -31,14 +31,16 @@ async fn a_start_waits_for_the_store() {
 /// A grant that can be repeated loses nothing.
 #[tokio::test(start_paused = true)]
 async fn a_program_that_acts_for_itself_does_not_wait() {
-    let store = Scripted::default();
-    store.script(Operation::Lock, Fault::Fails);
-    let grant = ClientCredentials::new(TOKEN_URL, Client::basic("id", "secret")).unwrap();
-    let (service, mut server) = with(grant.persisted(store));
-    let sent = send(&service);
-    server.grants(crate::support::token("a", 3600)).await;
-    assert_eq!(server.serves().await.as_deref(), Some("Bearer a"));
-    sent.await.unwrap().unwrap();
+    for lock_deadline in [60, 0] {
+        let store = Scripted::default();
+        store.script(Operation::Lock, Fault::Fails);
+        let grant = ClientCredentials::new(TOKEN_URL, Client::basic("id", "secret")).unwrap().persisted(store);
+        let (service, mut server) = with(grant.lock_deadline(Duration::from_secs(lock_deadline)));
+        let sent = send(&service);
+        server.grants(crate::support::token("a", 3600)).await;
+        assert_eq!(server.serves().await.as_deref(), Some("Bearer a"));
+        sent.await.unwrap().unwrap();
+    }
 }
 
 /// While the token serves there is time.
