@@ -43,6 +43,8 @@ pub mod docs {
     #[doc = ""]
     #[doc = include_str!("../docs/benchmarks.md")]
     pub mod benchmarks {}
+    #[doc = include_str!("../docs/dependencies.md")]
+    pub mod dependencies {}
     #[doc = include_str!("../docs/from-aiohttp-oauth2-client.md")]
     pub mod from_aiohttp_oauth2_client {}
     #[doc = include_str!("../docs/grants.md")]
