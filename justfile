@@ -44,6 +44,10 @@ features:
 msrv:
     bash .ci/run msrv
 
+# The oldest versions of the dependencies that Cargo.toml allows
+minimal:
+    bash .ci/run minimal
+
 # Run each example
 examples:
     bash .ci/run examples
@@ -64,6 +68,18 @@ fuzz:
 package:
     bash .ci/run package
 
-# Licences, duplicates and sources of what comes into the build
+# Types of other crates in the public API
+external:
+    bash .ci/run external
+
+# What has changed for users since the last release
+semver:
+    bash .ci/run semver
+
+# What each feature brings into the build
+dependencies:
+    bash .ci/run dependencies
+
+# Licences, duplicates, sources and advisories of what comes into the build
 deny:
     bash .ci/run deny
