@@ -38,6 +38,13 @@ struct Shelf {
     turn: Arc<Turn<()>>,
 }
 
+/// The turn to renew one entry of a [`MemoryStore`]; the next one has theirs when it is dropped.
+#[derive(Debug)]
+pub struct MemoryLock {
+    /// The lock goes with its guard.
+    _turn: OwnedMutexGuard<()>,
+}
+
 impl MemoryStore {
     /// An empty one.
     pub fn new() -> Self {
@@ -51,10 +58,10 @@ impl MemoryStore {
 }
 
 impl TokenStore for MemoryStore {
-    type Lock = OwnedMutexGuard<()>;
+    type Lock = MemoryLock;
 
     async fn lock(&self, key: &Key) -> Result<Self::Lock, BoxError> {
-        Ok(self.shelf(key).turn.lock_owned().await)
+        Ok(MemoryLock { _turn: self.shelf(key).turn.lock_owned().await })
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Entry>, BoxError> {

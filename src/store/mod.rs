@@ -35,7 +35,7 @@ pub use self::file::{FileLock, FileStore};
 pub use self::key::Key;
 #[cfg(feature = "keyring-store")]
 pub use self::keyring::{KeyringLock, KeyringStore};
-pub use self::memory::MemoryStore;
+pub use self::memory::{MemoryLock, MemoryStore};
 #[cfg(feature = "redis-store")]
 pub use self::redis::{RedisLease, RedisStore};
 
