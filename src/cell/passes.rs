@@ -22,7 +22,7 @@ pub(super) struct Passes([Mutex<Option<Pass>>; PLACES]);
 #[derive(Clone)]
 pub(crate) struct Pass {
     pub(crate) header: HeaderValue,
-    pub(crate) origin: Sent,
+    pub(crate) sent: Sent,
 }
 
 /// Which token a request was sent with, and where to tell how it went. It holds nothing of the cell.
@@ -36,7 +36,7 @@ impl Pass {
     /// Whether the token is the newest, and fresh.
     #[inline]
     pub(crate) fn is_fresh(&self) -> bool {
-        self.origin.beacon.fresh() == self.origin.generation
+        self.sent.beacon.fresh() == self.sent.generation
     }
 }
 
@@ -50,8 +50,8 @@ impl Cell {
     pub(super) fn pass(&self, current: &Arc<Current>) -> Pass {
         let mut place = lock(&self.passes.0[place()]);
         match &*place {
-            Some(pass) if pass.origin.generation == current.generation => pass.clone(),
-            _ => place.insert(Pass { header: current.token.own_header(), origin: self.sent(current) }).clone(),
+            Some(pass) if pass.sent.generation == current.generation => pass.clone(),
+            _ => place.insert(Pass { header: current.token.own_header(), sent: self.sent(current) }).clone(),
         }
     }
 

@@ -63,7 +63,7 @@ impl<S, G, T> OAuth2<S, G, T> {
         }
         if inner_is_ready && let Some(pass) = self.fresh() {
             attach::insert(request, &pass.header);
-            return Next::Send(Some(pass.origin));
+            return Next::Send(Some(pass.sent));
         }
         let mut insert = |current: &Current| {
             attach::insert(request, current.token.header());

@@ -100,7 +100,7 @@ impl<S, G, T> OAuth2<S, G, T> {
             return None;
         }
         let pass = self.fresh()?;
-        attach::insert_alone(request, &pass.header).then_some(pass.origin)
+        attach::insert_alone(request, &pass.header).then_some(pass.sent)
     }
 }
 
