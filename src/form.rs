@@ -116,11 +116,7 @@ impl Form {
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         let is_secret =
             |name: &str, value: &str| SECRET.contains(&name) || (!PUBLIC.contains(&name) && value.len() >= SHORTEST);
-        self.0
-            .iter()
-            .map(|(name, value)| (name, value.expose()))
-            .filter(move |(name, value)| is_secret(name, value))
-            .map(|(_, value)| value)
+        self.pairs().filter(move |(name, value)| is_secret(name, value)).map(|(_, value)| value)
     }
 
     /// The body: `application/x-www-form-urlencoded`, UTF-8.

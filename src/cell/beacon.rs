@@ -30,7 +30,7 @@ pub(crate) struct Beacon {
 /// Those that no cell has now. One is never freed, for requests may still look at it: what it is reused for has other
 /// generations.
 #[cfg(not(tower_oauth2_loom))]
-static UNUSED: std::sync::Mutex<Vec<&'static Beacon>> = std::sync::Mutex::new(Vec::new());
+static UNUSED: Mutex<Vec<&'static Beacon>> = Mutex::new(Vec::new());
 
 impl Beacon {
     /// One for this cell.
@@ -50,7 +50,7 @@ impl Beacon {
 
     #[cfg(not(tower_oauth2_loom))]
     fn unused() -> Option<&'static Self> {
-        UNUSED.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop()
+        lock(&UNUSED).pop()
     }
 
     #[cfg(tower_oauth2_loom)]
@@ -64,7 +64,7 @@ impl Beacon {
         self.set_heeds(false);
         *lock(&self.cell) = Weak::new();
         #[cfg(not(tower_oauth2_loom))]
-        UNUSED.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(self);
+        lock(&UNUSED).push(self);
     }
 
     /// The generation that is fresh; 0 is none.

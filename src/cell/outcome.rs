@@ -128,7 +128,7 @@ impl Failure {
     /// One that is old news at once: whoever waited for it asks anew.
     pub(super) fn void(error: Error, now: Now) -> Self {
         let at_once = Some(Deadline::after(now, Duration::ZERO));
-        Self { error, retry: at_once, grace: at_once, is_void: true, epoch: None }
+        Self { retry: at_once, grace: at_once, is_void: true, ..Self::passing(error) }
     }
 
     pub(crate) fn is_void(&self) -> bool {
@@ -140,13 +140,7 @@ impl Failure {
             return Self::passing(error);
         }
         let (retry, grace) = (Deadline::after(now, wait), Deadline::after(now, wait.max(GRACE / 10)));
-        Self {
-            error: error.with_retry_at(retry.wall()),
-            retry: Some(retry),
-            grace: Some(grace),
-            is_void: false,
-            epoch: None,
-        }
+        Self { retry: Some(retry), grace: Some(grace), ..Self::passing(error.with_retry_at(retry.wall())) }
     }
 
     pub(super) fn of(self, epoch: u64) -> Self {

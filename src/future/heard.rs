@@ -1,8 +1,9 @@
 //! How a request went that was sent with the token, and who is to hear of it.
 
-use http::{HeaderMap, HeaderName, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 
-use crate::cell::Sent;
+use crate::attach;
+use crate::cell::{Cell, Current, Sent};
 use crate::challenge::asks_for_others_only;
 
 /// Marks the response to a request whose token was refused, where another token may be had.
@@ -10,6 +11,12 @@ use crate::challenge::asks_for_others_only;
 pub(crate) struct Refused;
 
 impl Sent {
+    /// Puts a token of the cell into the request, however fresh it is.
+    pub(crate) fn with<B>(request: &mut Request<B>, current: &Current, cell: &Cell) -> Self {
+        attach::insert(request, current.token.header());
+        cell.sent(current)
+    }
+
     /// Whether the cell is to hear of it.
     #[inline]
     pub(super) fn is_told<R>(self, response: &Response<R>) -> bool {

@@ -8,8 +8,7 @@ use std::task::{Context, Poll, ready};
 use http::Request;
 use tower_service::Service;
 
-use crate::attach;
-use crate::cell::{Acquired, Cell, Current, Sent};
+use crate::cell::{Acquired, Cell, Sent};
 use crate::error::{BoxError, Error};
 
 /// A request that waits, for the token or for the inner service.
@@ -74,22 +73,18 @@ impl<S, B> Late<S, B> {
     /// Puts the newest token into the request. Whether that could be done, or none is wanted.
     fn attach(&mut self, sent: &mut Option<Sent>) -> bool {
         let (Some(token), Some(request)) = (&mut self.token, &mut self.request) else { return true };
-        let mut insert = |current: &Current| {
-            attach::insert(request, current.token.header());
-            token.cell.sent(current)
-        };
-        *sent = token.cell.with_usable(&mut insert);
+        *sent = token.cell.with_usable(|current| Sent::with(request, current, &token.cell));
         // One that had ended when it came serves those who waited for it, and nobody loops.
         if let (None, Acquired::Usable(current)) = (&sent, &token.acquired)
             && current.came_stale()
             && token.cell.is_newest(current.generation)
         {
-            *sent = Some(insert(current));
+            *sent = Some(Sent::with(request, current, &token.cell));
         }
         if sent.is_none() {
             match token.cell.acquire(|| None) {
                 // As a last resort, beyond what readers see.
-                Acquired::Usable(current) => *sent = Some(insert(&current)),
+                Acquired::Usable(current) => *sent = Some(Sent::with(request, &current, &token.cell)),
                 acquired => token.acquired = acquired,
             }
         }

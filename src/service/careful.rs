@@ -6,7 +6,7 @@ use tower_service::Service;
 use super::OAuth2;
 use super::readiness::Readiness;
 use crate::attach;
-use crate::cell::{Acquired, Age, Current, Sent};
+use crate::cell::{Acquired, Age, Sent};
 use crate::clock;
 use crate::error::{Error, ErrorKind};
 use crate::future::ResponseFuture;
@@ -65,17 +65,14 @@ impl<S, G, T> OAuth2<S, G, T> {
             attach::insert(request, &pass.header);
             return Next::Send(Some(pass.sent));
         }
-        let mut insert = |current: &Current| {
-            attach::insert(request, current.token.header());
-            self.cell.sent(current)
-        };
         // The newest token: since `poll_ready` it may have been renewed, or have expired.
-        if inner_is_ready && let Some(sent) = self.cell.with_usable(&mut insert) {
+        if inner_is_ready && let Some(sent) = self.cell.with_usable(|current| Sent::with(request, current, &self.cell))
+        {
             return Next::Send(Some(sent));
         }
         match readiness {
             Readiness::Stale(current) if current.has_grace(clock::now()) && self.cell.is_newest(current.generation) => {
-                Next::Send(Some(insert(&current)))
+                Next::Send(Some(Sent::with(request, &current, &self.cell)))
             }
             Readiness::Failed(failure) if self.cell.stands(&failure) && self.cell.age() == Age::Stale => {
                 Next::Fail(failure.error)
