@@ -2,7 +2,7 @@
 
 use http::header::{AUTHORIZATION, Entry};
 use http::uri::Scheme;
-use http::{HeaderMap, HeaderValue, Request, Uri};
+use http::{HeaderValue, Request, Uri};
 
 use crate::error::{Error, ErrorKind};
 use crate::into_url::is_loopback;
@@ -59,19 +59,15 @@ pub(crate) fn insert<B>(request: &mut Request<B>, header: &HeaderValue) {
     request.headers_mut().insert(AUTHORIZATION, header.clone());
 }
 
-/// Puts the prepared header in, unless the request brings one of its own: whether it did. Nothing is looked up twice.
+/// Puts the prepared header in, beside any other: whether there is another. So nothing is looked up twice.
 #[inline]
-pub(crate) fn insert_alone<B>(request: &mut Request<B>, header: &HeaderValue) -> bool {
-    let brought_one = request.headers_mut().append(AUTHORIZATION, header.clone());
-    if brought_one {
-        remove_last(request.headers_mut());
-    }
-    !brought_one
+pub(crate) fn append<B>(request: &mut Request<B>, header: &HeaderValue) -> bool {
+    request.headers_mut().append(AUTHORIZATION, header.clone())
 }
 
 /// Removes what was appended.
-#[cold]
-fn remove_last(headers: &mut HeaderMap) {
+pub(crate) fn remove_last<B>(request: &mut Request<B>) {
+    let headers = request.headers_mut();
     let Entry::Occupied(entry) = headers.entry(AUTHORIZATION) else { return };
     let mut all: Vec<_> = entry.remove_entry_mult().1.collect();
     all.pop();
@@ -130,9 +126,10 @@ mod tests {
     #[test]
     fn all_that_the_caller_brings_stays_in_its_order() {
         let mut request = request("https://api.example.com/");
-        assert!(insert_alone(&mut request, &HeaderValue::from_static("Bearer a")));
-        request.headers_mut().append(AUTHORIZATION, HeaderValue::from_static("Basic eDp5"));
-        assert!(!insert_alone(&mut request, &HeaderValue::from_static("Bearer b")));
+        assert!(!append(&mut request, &HeaderValue::from_static("Bearer a")));
+        assert!(append(&mut request, &HeaderValue::from_static("Basic eDp5")));
+        assert!(append(&mut request, &HeaderValue::from_static("Bearer b")));
+        remove_last(&mut request);
         let all: Vec<_> = request.headers().get_all(AUTHORIZATION).iter().collect();
         assert_eq!(all, ["Bearer a", "Basic eDp5"]);
     }

@@ -46,6 +46,12 @@ impl Cell {
         Sent { beacon: self.beacon, generation: current.generation }
     }
 
+    /// One that is never fresh.
+    pub(crate) fn no_pass(&self) -> Pass {
+        let sent = Sent { beacon: self.beacon, generation: u64::MAX };
+        Pass { header: HeaderValue::from_static(""), sent }
+    }
+
     /// The pass of this thread for a token that is the newest.
     pub(super) fn pass(&self, current: &Arc<Current>) -> Pass {
         let mut place = lock(&self.passes.0[place()]);

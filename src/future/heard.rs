@@ -17,17 +17,18 @@ impl Sent {
         cell.sent(current)
     }
 
-    /// Whether the cell is to hear of it.
+    /// Whether the cell is to hear of it, however it goes.
     #[inline]
-    pub(super) fn is_told<R>(self, response: &Response<R>) -> bool {
-        is_refusal(response.status(), response.headers()) || self.beacon.heeds()
+    pub(super) fn is_heeded(self) -> bool {
+        self.beacon.heeds()
     }
 
     /// Tells the cell how it went, and those outside of the layer whether another token may do better.
     #[cold]
+    #[inline(never)]
     pub(super) fn tell<R>(self, mut response: Response<R>) -> Response<R> {
-        let (status, headers) = (response.status(), response.headers());
         let Some(cell) = self.beacon.cell() else { return response };
+        let (status, headers) = (response.status(), response.headers());
         if !is_refusal(status, headers) && !cell.is_also_refusal(status, headers) {
             cell.accepted(self.generation);
         } else if cell.refused(self.generation) {
@@ -37,12 +38,20 @@ impl Sent {
     }
 }
 
+/// Whether it may be a refusal, at a quick look: when this says no, it is none.
+///
+/// Nothing is called with the response's address, for then it would first be copied to a place that has one. To look through the
+/// headers costs as much as to look one up when there are about ten.
+#[inline(always)]
+pub(super) fn may_be_refusal<R>(response: &Response<R>) -> bool {
+    response.status() == StatusCode::UNAUTHORIZED || response.headers().keys().any(|name| *name == GRPC_STATUS)
+}
+
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// Any 401 to a request that carried our token counts, unless it clearly asks for something else; and what stands for it in gRPC,
 /// a trailers-only response with `UNAUTHENTICATED`.
-#[inline]
 fn is_refusal(status: StatusCode, headers: &HeaderMap) -> bool {
     (status == StatusCode::UNAUTHORIZED && !asks_for_others_only(headers))
-        || (!headers.is_empty() && headers.get(GRPC_STATUS).is_some_and(|status| status == "16"))
+        || headers.get(GRPC_STATUS).is_some_and(|status| status == "16")
 }

@@ -19,6 +19,9 @@ pub(super) struct Late<S, B> {
     pub(super) request: Option<Request<B>>,
 }
 
+/// The inner service's future, and how the request went.
+pub(super) type Begun<F> = (F, Option<Sent>);
+
 /// A token that a request is to be sent with, as new as there is one at that moment.
 pub(super) struct Wanted {
     pub(super) cell: Arc<Cell>,
@@ -27,21 +30,18 @@ pub(super) struct Wanted {
 
 impl<S, B> Late<S, B> {
     /// The inner service's future, once the request is with it; `None` when it was taken already.
-    pub(super) fn poll_sent(
-        &mut self,
-        cx: &mut Context<'_>,
-        sent: &mut Option<Sent>,
-    ) -> Poll<Result<Option<S::Future>, BoxError>>
+    pub(super) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Begun<S::Future>>, BoxError>>
     where
         S: Service<Request<B>> + Clone,
         S::Error: Into<BoxError>,
     {
+        let mut sent = None;
         loop {
             ready!(self.poll_token(cx))?;
             ready!(self.service.poll_ready(cx)).map_err(Into::into)?;
-            if self.attach(sent) {
+            if self.attach(&mut sent) {
                 let service = &mut self.service;
-                return Poll::Ready(Ok(self.request.take().map(|request| service.call(request))));
+                return Poll::Ready(Ok(self.request.take().map(|request| (service.call(request), sent))));
             }
             // It has ended while the inner service was waited for, whose place others may need: the token call among them.
             self.service = self.service.clone();

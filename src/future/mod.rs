@@ -14,7 +14,8 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 pub(crate) use self::heard::Refused;
-use self::late::{Late, Wanted, told};
+use self::heard::may_be_refusal;
+use self::late::{Begun, Late, Wanted, told};
 use crate::cell::{Acquired, Cell, Sent};
 use crate::error::{BoxError, Error};
 
@@ -27,38 +28,62 @@ pin_project! {
     pub struct ResponseFuture<F, S, B> {
         #[pin]
         state: State<F, S, B>,
-        sent: Option<Sent>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
     enum State<F, S, B> {
-        /// The request is with the inner service: nothing is left to do but to pass the response on.
-        Sending { #[pin] response: F },
-        /// There is no token, or the request must not be sent.
-        Failed { error: Option<Error> },
-        /// No token, or no ready inner service, at the time of the call. Boxed, for it is large and rare.
-        Late { late: Box<Late<S, B>> },
+        /// The request is with the inner service, with a token.
+        Sent { #[pin] response: F, sent: Sent },
+        /// The request is with the inner service as it came: nothing is left to do but to pass the response on.
+        Passed { #[pin] response: F },
+        /// It is not, or not yet. Boxed, for it is large and rare.
+        Held { held: Box<Held<S, B>> },
+    }
+}
+
+#[expect(clippy::large_enum_variant, reason = "it is always boxed")]
+enum Held<S, B> {
+    /// There is no token, or the request must not be sent.
+    Failed(Option<Error>),
+    /// No token, or no ready inner service, at the time of the call.
+    Late(Late<S, B>),
+}
+
+impl<F, S, B> State<F, S, B> {
+    fn of(response: F, sent: Option<Sent>) -> Self {
+        match sent {
+            Some(sent) => Self::Sent { response, sent },
+            None => Self::Passed { response },
+        }
     }
 }
 
 impl<F, S, B> ResponseFuture<F, S, B> {
     #[inline]
+    pub(crate) fn sent(response: F, sent: Sent) -> Self {
+        Self { state: State::Sent { response, sent } }
+    }
+
+    /// The `request` was sent with a token, or without.
     pub(crate) fn sending(response: F, sent: Option<Sent>) -> Self {
-        Self { state: State::Sending { response }, sent }
+        Self { state: State::of(response, sent) }
     }
 
     /// The `request` was not sent.
     pub(crate) fn failed(error: Error, request: &Request<B>) -> Self {
-        Self { state: State::Failed { error: Some(told(error, request)) }, sent: None }
+        Self::held(Held::Failed(Some(told(error, request))))
     }
 
     /// Waits for the token of a cell, if one is wanted, readies `service`, and sends.
     pub(crate) fn late(service: S, request: Request<B>, token: Option<(Arc<Cell>, Acquired)>) -> Self {
         let token = token.map(|(cell, acquired)| Wanted { cell, acquired });
-        let late = Box::new(Late { token, service, request: Some(request) });
-        Self { state: State::Late { late }, sent: None }
+        Self::held(Held::Late(Late { token, service, request: Some(request) }))
+    }
+
+    fn held(held: Held<S, B>) -> Self {
+        Self { state: State::Held { held: Box::new(held) } }
     }
 }
 
@@ -70,43 +95,59 @@ where
 {
     type Output = Result<Response<R>, BoxError>;
 
-    #[inline]
+    // Always inlined, so that the response is moved once less. All but the plain case is out of line.
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if !matches!(self.state, State::Sending { .. }) {
-            ready!(self.as_mut().poll_sending(cx))?;
-        }
-        let this = self.project();
-        // As with any future, there is nothing more to come after the end.
-        let StateProj::Sending { response } = this.state.project() else { return Poll::Pending };
-        match response.poll(cx) {
-            Poll::Ready(Ok(response)) => match this.sent {
-                Some(sent) if sent.is_told(&response) => Poll::Ready(Ok(sent.tell(response))),
-                _ => Poll::Ready(Ok(response)),
+        match self.as_mut().project().state.project() {
+            StateProj::Sent { response, sent } if !sent.is_heeded() => match response.poll(cx) {
+                Poll::Ready(Ok(response)) if may_be_refusal(&response) => Poll::Ready(Ok(sent.tell(response))),
+                Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+                Poll::Pending => Poll::Pending,
             },
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
-            Poll::Pending => Poll::Pending,
+            _ => self.poll_with_care(cx),
         }
     }
 }
 
-impl<F, S, B> ResponseFuture<F, S, B>
+impl<F, S, B, R> ResponseFuture<F, S, B>
 where
-    S: Service<Request<B>, Future = F> + Clone,
+    S: Service<Request<B>, Response = Response<R>, Future = F> + Clone,
     S::Error: Into<BoxError>,
+    F: Future<Output = Result<Response<R>, S::Error>>,
 {
-    /// Waits until the request is with the inner service.
     #[inline(never)]
-    fn poll_sending(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        let mut this = self.project();
-        let response = match this.state.as_mut().project() {
-            StateProj::Sending { .. } => None,
-            StateProj::Failed { error } => error.take().map_or(Ok(None), Err)?,
-            StateProj::Late { late } => ready!(late.poll_sent(cx, this.sent))?,
-        };
-        if let Some(response) = response {
-            this.state.set(State::Sending { response });
+    fn poll_with_care(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Response<R>, BoxError>> {
+        let mut state = self.as_mut().project().state;
+        if let StateProj::Held { held } = state.as_mut().project() {
+            // As with any future, there is nothing more to come after the end.
+            let Some((response, sent)) = ready!(held.poll_sent(cx))? else { return Poll::Pending };
+            state.set(State::of(response, sent));
         }
-        Poll::Ready(Ok(()))
+        let (response, sent) = match state.project() {
+            StateProj::Sent { response, sent } => (response, Some(*sent)),
+            StateProj::Passed { response } => (response, None),
+            StateProj::Held { .. } => return Poll::Pending,
+        };
+        let response = ready!(response.poll(cx)).map_err(Into::into)?;
+        Poll::Ready(Ok(match sent {
+            Some(sent) if sent.is_heeded() || may_be_refusal(&response) => sent.tell(response),
+            _ => response,
+        }))
+    }
+}
+
+impl<S, B> Held<S, B> {
+    /// The inner service's future, once the request is with it; `None` when it was taken already.
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Begun<S::Future>>, BoxError>>
+    where
+        S: Service<Request<B>> + Clone,
+        S::Error: Into<BoxError>,
+    {
+        match self {
+            Self::Failed(error) => Poll::Ready(error.take().map_or(Ok(None), |error| Err(error.into()))),
+            Self::Late(late) => late.poll_sent(cx),
+        }
     }
 }
 

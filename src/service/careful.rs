@@ -30,6 +30,7 @@ impl<S, G, T> OAuth2<S, G, T> {
         S: Service<Request<B>> + Clone,
         T: TokenRoute<S, B>,
     {
+        self.is_fresh = false;
         match self.prepare(&mut request) {
             Next::Send(sent) => ResponseFuture::sending(self.inner.call(request), sent),
             Next::Fail(error) => ResponseFuture::failed(error, &request),
@@ -38,6 +39,18 @@ impl<S, G, T> OAuth2<S, G, T> {
                 ResponseFuture::late(self.inner.clone(), request, token)
             }
         }
+    }
+
+    /// The request brought an `Authorization` of its own, beside which ours was put.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn call_with_its_own<B>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future, S, B>
+    where
+        S: Service<Request<B>> + Clone,
+        T: TokenRoute<S, B>,
+    {
+        attach::remove_last(&mut request);
+        self.call_with_care(request)
     }
 
     fn prepare<B>(&mut self, request: &mut Request<B>) -> Next
@@ -61,9 +74,9 @@ impl<S, G, T> OAuth2<S, G, T> {
             Ok(false) => return if inner_is_ready { Next::Send(None) } else { Next::Late(None) },
             Ok(true) => {}
         }
-        if inner_is_ready && let Some(pass) = self.fresh() {
-            attach::insert(request, &pass.header);
-            return Next::Send(Some(pass.sent));
+        if inner_is_ready && self.pass.is_fresh() {
+            attach::insert(request, &self.pass.header);
+            return Next::Send(Some(self.pass.sent));
         }
         // The newest token: since `poll_ready` it may have been renewed, or have expired.
         if inner_is_ready && let Some(sent) = self.cell.with_usable(|current| Sent::with(request, current, &self.cell))

@@ -70,7 +70,7 @@ impl<S, G, T> OAuth2<S, G, T> {
         }
         let transport = || Some(self.route.transport(&self.inner));
         match self.cell.look() {
-            Ok(pass) => self.pass = Some(pass),
+            Ok(pass) => self.pass = pass,
             Err(Age::Stale) => return Err(self.cell.acquire(transport)),
             Err(_) => self.cell.renew_ahead(transport),
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::Request;
 use http_body_util::BodyExt;
+use tokio_test::task;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth2::{OAuth2Layer, Token, Tokens, transport::Transport};
 
@@ -53,6 +54,23 @@ async fn what_is_done_to_the_token_is_seen_by_the_next_request() {
     assert_eq!(send().await, "Bearer third");
     tokens.invalidate();
     assert_eq!(send().await, "Bearer second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn readiness_counts_for_one_request_whichever_way_it_goes() {
+    let layer = layer();
+    layer.tokens().set(Token::bearer("first").unwrap());
+    let (mut service, mut server) = conversation(&layer);
+    for uri in [API_URL, "http://127.0.0.1/", "https://user@api.example.com/"] {
+        let response = service.ready().await.unwrap().call(get(uri));
+        assert_eq!(server.serves().await.as_deref(), Some("Bearer first"), "{uri}");
+        response.await.unwrap();
+        layer.tokens().invalidate();
+        let mut ready = task::spawn(service.ready());
+        assert!(ready.poll().is_pending(), "{uri}");
+        server.grants(token("first", 3600)).await;
+        ready.await.unwrap();
+    }
 }
 
 #[tokio::test]

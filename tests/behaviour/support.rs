@@ -52,8 +52,12 @@ pub(crate) fn ours(error: BoxError) -> Error {
     *error.downcast::<Error>().unwrap()
 }
 
+/// The one `Authorization` of the request, if it has any.
 pub(crate) fn authorization(request: &Request<Body>) -> Option<&str> {
-    request.headers().get(AUTHORIZATION).map(|value| value.to_str().unwrap())
+    let mut all = request.headers().get_all(AUTHORIZATION).iter();
+    let first = all.next().map(|value| value.to_str().unwrap());
+    assert_eq!(all.next(), None, "two of them");
+    first
 }
 
 pub(crate) fn token(access_token: &str, expires_in: u64) -> Value {
