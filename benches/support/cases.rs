@@ -10,6 +10,7 @@ use tower_oauth2::retry::RetryUnauthorized;
 use tower_oauth2::transport::Transport;
 use tower_oauth2::{Error, OAuth2Layer, Token};
 
+use crate::floor::Floor;
 use crate::{Case, no_op};
 
 /// What everything is compared with: nothing, and a header that never changes.
@@ -41,6 +42,12 @@ pub fn hot_path() -> Vec<Case> {
         Case::new(NO_LAYER, inner()),
         Case::new(STATIC, AddAuthorizationLayer::bearer(&token(64)).layer(inner())),
         Case::new("static header, 1 KiB", AddAuthorizationLayer::bearer(&token(1024)).layer(inner())),
+        Case::new("least layer that waits and sees a 401", {
+            Floor {
+                inner: inner(),
+                header: format!("Bearer {}", token(64)).parse().expect("it has no strange characters"),
+            }
+        }),
         Case::new(LAYER, fresh(token(64)).layer(inner())),
         Case::new(LAYER_KIB, fresh(token(1024)).layer(inner())),
         Case::new("**tower-oauth2**, bound to an origin", bound.layer(inner())),

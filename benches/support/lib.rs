@@ -2,6 +2,7 @@
 
 pub mod callgrind;
 pub mod cases;
+pub mod floor;
 pub mod herd;
 #[cfg(feature = "peers")]
 pub mod peers;

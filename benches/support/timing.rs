@@ -1,22 +1,54 @@
 //! Time on machines that others use too: the cases take turns in short rounds, and each is compared with what ran beside it.
 
+use std::process::{self, Command};
 use std::sync::Barrier;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, thread};
 
 use crate::Case;
 
-const ROUNDS: usize = 300;
+const ONE_OF_SEVERAL: &str = "BENCH_ONE_OF_SEVERAL";
+
+/// How often the program is run: where its stack and its memory begin is another place each time, which makes a tenth.
+const PROCESSES: usize = 60;
+const ROUNDS: usize = 30;
 const REQUESTS: u32 = 1000;
 
 pub struct Timing {
+    pub name: String,
     pub nanoseconds: f64,
-    /// How many times the reference of the same round. The median does not see a round that was disturbed.
+    /// How many times the reference of the same round.
     pub ratio: f64,
 }
 
-/// The time of one request of each case; `reference` is what they are compared with.
-pub fn take_turns(cases: &mut [Case], reference: usize) -> Vec<Timing> {
+/// The time of one request of each case; `reference` is the one that they are compared with.
+pub fn compare(cases: impl FnOnce() -> Vec<Case>, reference: &str) -> Vec<Timing> {
+    let mut cases = cases();
+    let reference = cases.iter().position(|case| case.name == reference).expect("it is among them");
+    if env::var_os(ONE_OF_SEVERAL).is_some() {
+        for (nanoseconds, ratio) in take_turns(&mut cases, reference) {
+            println!("{nanoseconds} {ratio}");
+        }
+        process::exit(0);
+    }
+    let runs: Vec<Vec<(f64, f64)>> = (0..PROCESSES).map(|_| run()).collect();
+    let of = |case: usize, value: fn(&(f64, f64)) -> f64| middle(runs.iter().map(|run| value(&run[case])).collect());
+    let timing = |(case, name)| Timing { name, nanoseconds: of(case, |run| run.0), ratio: of(case, |run| run.1) };
+    cases.into_iter().map(|case| case.name).enumerate().map(timing).collect()
+}
+
+fn run() -> Vec<(f64, f64)> {
+    let program = env::current_exe().expect("a program has a path");
+    let output = Command::new(program).env(ONE_OF_SEVERAL, "").output().expect("it ran before");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let number = |text: &str| text.parse().expect("a number");
+    let line = |line: &str| line.split_once(' ').map(|(one, other)| (number(one), number(other))).expect("two numbers");
+    String::from_utf8_lossy(&output.stdout).lines().map(line).collect()
+}
+
+/// The time of each, and how many times that of the reference in the same round. A median does not see a round that was
+/// disturbed.
+fn take_turns(cases: &mut [Case], reference: usize) -> Vec<(f64, f64)> {
     let count = cases.len();
     let mut times = vec![Vec::with_capacity(ROUNDS); count];
     for case in &mut *cases {
@@ -33,7 +65,15 @@ pub fn take_turns(cases: &mut [Case], reference: usize) -> Vec<Timing> {
     }
     let ratio =
         |case: &Vec<f64>| median(case.iter().zip(&times[reference]).map(|(time, beside)| time / beside).collect());
-    times.iter().map(|case| Timing { nanoseconds: median(case.clone()), ratio: ratio(case) }).collect()
+    times.iter().map(|case| (median(case.clone()), ratio(case))).collect()
+}
+
+/// The mean of the middle half: there may be two places that are about as frequent, and a median would jump between them.
+fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let quarter = values.len() / 4;
+    let half = &values[quarter..values.len() - quarter];
+    half.iter().sum::<f64>() / half.len() as f64
 }
 
 /// Requests per second of all threads together, in one burst of so many from each.
