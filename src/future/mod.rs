@@ -52,6 +52,7 @@ enum Held<S, B> {
 }
 
 impl<F, S, B> State<F, S, B> {
+    #[inline]
     fn of(response: F, sent: Option<Sent>) -> Self {
         match sent {
             Some(sent) => Self::Sent { response, sent },
@@ -61,12 +62,8 @@ impl<F, S, B> State<F, S, B> {
 }
 
 impl<F, S, B> ResponseFuture<F, S, B> {
+    /// The request was sent, with a token or without.
     #[inline]
-    pub(crate) fn sent(response: F, sent: Sent) -> Self {
-        Self { state: State::Sent { response, sent } }
-    }
-
-    /// The `request` was sent with a token, or without.
     pub(crate) fn sending(response: F, sent: Option<Sent>) -> Self {
         Self { state: State::of(response, sent) }
     }
@@ -119,15 +116,16 @@ where
     #[inline(never)]
     fn poll_with_care(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Response<R>, BoxError>> {
         let mut state = self.as_mut().project().state;
-        if let StateProj::Held { held } = state.as_mut().project() {
-            // As with any future, there is nothing more to come after the end.
-            let Some((response, sent)) = ready!(held.poll_sent(cx))? else { return Poll::Pending };
-            state.set(State::of(response, sent));
-        }
-        let (response, sent) = match state.project() {
-            StateProj::Sent { response, sent } => (response, Some(*sent)),
-            StateProj::Passed { response } => (response, None),
-            StateProj::Held { .. } => return Poll::Pending,
+        let (response, sent) = loop {
+            match state.as_mut().project() {
+                StateProj::Sent { response, sent } => break (response, Some(*sent)),
+                StateProj::Passed { response } => break (response, None),
+                StateProj::Held { held } => {
+                    // As with any future, there is nothing more to come after the end.
+                    let Some((response, sent)) = ready!(held.poll_sent(cx))? else { return Poll::Pending };
+                    state.set(State::of(response, sent));
+                }
+            }
         };
         let response = ready!(response.poll(cx)).map_err(Into::into)?;
         Poll::Ready(Ok(match sent {

@@ -88,8 +88,8 @@ where
             return self.call_with_its_own(request);
         }
         self.is_fresh = false;
-        let sent = self.pass.sent;
-        ResponseFuture::sent(self.inner.call(request), sent)
+        let sent = Some(self.pass.sent);
+        ResponseFuture::sending(self.inner.call(request), sent)
     }
 }
 

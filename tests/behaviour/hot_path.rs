@@ -61,7 +61,7 @@ async fn readiness_counts_for_one_request_whichever_way_it_goes() {
     let layer = layer();
     layer.tokens().set(Token::bearer("first").unwrap());
     let (mut service, mut server) = conversation(&layer);
-    for uri in [API_URL, "http://127.0.0.1/", "https://user@api.example.com/"] {
+    for uri in [API_URL, "http://127.0.0.1/", "/things"] {
         let response = service.ready().await.unwrap().call(get(uri));
         assert_eq!(server.serves().await.as_deref(), Some("Bearer first"), "{uri}");
         response.await.unwrap();
