@@ -38,16 +38,12 @@ pub fn hot_path() -> Vec<Case> {
     let inner = || service_fn(no_op::<Infallible>);
     let retry = || RetryLayer::new(RetryUnauthorized::new());
     let bound = fresh(token(64)).origin("https://api.example.com").expect("a URL");
+    let header = format!("Bearer {}", token(64)).parse().expect("it has no strange characters");
     vec![
         Case::new(NO_LAYER, inner()),
         Case::new(STATIC, AddAuthorizationLayer::bearer(&token(64)).layer(inner())),
         Case::new("static header, 1 KiB", AddAuthorizationLayer::bearer(&token(1024)).layer(inner())),
-        Case::new("least layer that waits and sees a 401", {
-            Floor {
-                inner: inner(),
-                header: format!("Bearer {}", token(64)).parse().expect("it has no strange characters"),
-            }
-        }),
+        Case::new("least layer that waits and sees a 401", Floor { inner: inner(), header }),
         Case::new(LAYER, fresh(token(64)).layer(inner())),
         Case::new(LAYER_KIB, fresh(token(1024)).layer(inner())),
         Case::new("**tower-oauth2**, bound to an origin", bound.layer(inner())),
