@@ -1,50 +1,54 @@
-# The steps of `.ci/run`, where the commands are. `just` alone lists them.
+# The steps of `.ci/run`, which contains the commands. `just` without arguments lists them.
 
 [private]
 default:
     @just --list
 
-# Everything, as CI does it
+# Run all steps, as CI does
 ci:
     bash .ci/run
 
-# Install what the steps need (Debian)
+# Install the tools for the steps (Debian)
 setup:
     bash .ci/run setup
 
-# Formatting
+# Check the formatting
 fmt:
     bash .ci/run fmt
 
-# Lints, with all features and with none
+# Run clippy, with all features and with none
 clippy:
     bash .ci/run clippy
 
-# All tests, those against real authorization servers too
+# Run all tests, including those with real authorization servers
 test:
     bash .ci/run test
 
-# Eight processes that share one login
-siblings:
-    bash .ci/run siblings
+# Test eight processes that share one login
+processes:
+    bash .ci/run processes
 
-# The examples in the documentation
+# Test stores and parsers with other features of serde_json
+precision:
+    bash .ci/run precision
+
+# Run the examples in the documentation
 doctest:
     bash .ci/run doctest
 
-# The documentation, without a warning
+# Build the documentation without warnings
 doc:
     bash .ci/run doc
 
-# Every feature, and every pair
+# Check every feature and every pair of features
 features:
     bash .ci/run features
 
-# The oldest Rust that is promised
+# Check with the minimum supported Rust version
 msrv:
     bash .ci/run msrv
 
-# The oldest versions of the dependencies that Cargo.toml allows
+# Check with the minimum versions of the dependencies
 minimal:
     bash .ci/run minimal
 
@@ -52,34 +56,34 @@ minimal:
 examples:
     bash .ci/run examples
 
-# Models of the cell's concurrency
+# Check the loom models of the cell
 loom:
     bash .ci/run loom
 
-# The cell under Miri
+# Run the tests of the cell under Miri
 miri:
     bash .ci/run miri
 
-# Each parser, with what a fuzzer makes of it
+# Fuzz each parser
 fuzz:
     bash .ci/run fuzz
 
-# What would be published
+# Check the package that would be published
 package:
     bash .ci/run package
 
-# Types of other crates in the public API
+# Check the types of other crates in the public API
 external:
     bash .ci/run external
 
-# What has changed for users since the last release
+# Check the public API for breaking changes since the last release
 semver:
     bash .ci/run semver
 
-# What each feature brings into the build
+# Check the list of dependencies of each feature
 dependencies:
     bash .ci/run dependencies
 
-# Licences, duplicates, sources and advisories of what comes into the build
+# Check licenses, duplicates, sources and advisories of the dependencies
 deny:
     bash .ci/run deny

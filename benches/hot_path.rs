@@ -1,4 +1,4 @@
-//! The hot path under divan, with what it offers: filters, samples, threads.
+//! Measures the hot path with divan, which offers filters, samples and threads.
 //!
 //! ```text
 //! cargo bench --manifest-path benches/Cargo.toml --no-default-features --bench hot_path

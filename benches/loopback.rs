@@ -1,5 +1,5 @@
-//! Whole exchanges over loopback, with the layer and with the same header set by hand. By hand comes twice: what lies between
-//! those two is noise.
+//! Measures whole exchanges over loopback, with the layer and with the same header set by hand. The latter is measured twice:
+//! the difference between the two is noise.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use tokio::runtime::{self, Runtime};
 use tower::{Layer, Service, ServiceExt};
-use tower_oauth2_benches::table::{Table, one, three};
+use tower_oauth2_benches::table::{Table, one_decimal, three_decimals};
 use tower_oauth2_benches::timing::median;
 use tower_oauth2_benches::token_server::serve;
 use tower_oauth2_benches::{Body, cases};
@@ -30,39 +30,41 @@ fn main() {
     let mut rows = Vec::new();
     for (protocol, only_http2) in [("HTTP/1.1", false), ("HTTP/2", true)] {
         let http = || Client::builder(TokioExecutor::new()).http2_only(only_http2).build_http::<Body>();
-        let mut ways: [(&str, Exchange); 3] = [
-            ("header by hand", by_hand(http(), url.clone())),
-            ("header by hand, again", by_hand(http(), url.clone())),
+        let mut variants: [(&str, Exchange); 3] = [
+            ("header by hand", manual(http(), url.clone())),
+            ("header by hand, again", manual(http(), url.clone())),
             ("**tower-oauth2**", through(cases::fresh(cases::token(64)).layer(http()), url.clone())),
         ];
         rows.extend(
-            measure(&runtime, &mut ways).into_iter().map(|(way, values)| (format!("{protocol}, {way}"), values)),
+            measure(&runtime, &mut variants)
+                .into_iter()
+                .map(|(variant, values)| (format!("{protocol}, {variant}"), values)),
         );
     }
-    Table { rows }.publish("loopback", "one exchange", &[("µs", one), ("× by hand", three)]);
+    Table { rows }.publish("loopback", "one exchange", &[("µs", one_decimal), ("× by hand", three_decimals)]);
 }
 
-fn measure(runtime: &Runtime, ways: &mut [(&str, Exchange)]) -> Vec<(String, Vec<f64>)> {
-    let mut times = vec![Vec::new(); ways.len()];
-    for (_, exchange) in &mut *ways {
+fn measure(runtime: &Runtime, variants: &mut [(&str, Exchange)]) -> Vec<(String, Vec<f64>)> {
+    let mut times = vec![Vec::new(); variants.len()];
+    for (_, exchange) in &mut *variants {
         (0..REQUESTS).for_each(|_| exchange(runtime));
     }
     for round in 0..ROUNDS {
-        for turn in 0..ways.len() {
-            let way = (round + turn) % ways.len();
-            let began = Instant::now();
-            (0..REQUESTS).for_each(|_| ways[way].1(runtime));
-            times[way].push(began.elapsed().as_secs_f64() * 1e6 / REQUESTS as f64);
+        for turn in 0..variants.len() {
+            let variant = (round + turn) % variants.len();
+            let start = Instant::now();
+            (0..REQUESTS).for_each(|_| variants[variant].1(runtime));
+            times[variant].push(start.elapsed().as_secs_f64() * 1e6 / REQUESTS as f64);
         }
     }
-    let row = |((name, _), own): (&(&str, Exchange), &Vec<f64>)| {
-        let ratios = own.iter().zip(&times[0]).map(|(time, beside)| time / beside).collect();
-        ((*name).to_owned(), vec![median(own.clone()), median(ratios)])
+    let row = |((name, _), times_of_variant): (&(&str, Exchange), &Vec<f64>)| {
+        let ratios = times_of_variant.iter().zip(&times[0]).map(|(time, reference)| time / reference).collect();
+        ((*name).to_owned(), vec![median(times_of_variant.clone()), median(ratios)])
     };
-    ways.iter().zip(&times).map(row).collect()
+    variants.iter().zip(&times).map(row).collect()
 }
 
-fn by_hand(http: Http, url: String) -> Exchange {
+fn manual(http: Http, url: String) -> Exchange {
     let mut header = HeaderValue::from_str(&format!("Bearer {}", cases::token(64))).expect("a token is ASCII");
     header.set_sensitive(true);
     through(
@@ -84,7 +86,7 @@ where
     Box::new(move |runtime| {
         runtime.block_on(async {
             let request = Request::get(&url).body(Body::default()).expect("a URL");
-            let response = service.ready().await.expect("it is there").call(request).await.expect("an answer");
+            let response = service.ready().await.expect("the client is ready").call(request).await.expect("a response");
             response.into_body().collect().await.expect("a body");
         })
     })

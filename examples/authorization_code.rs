@@ -1,14 +1,14 @@
-//! A login in the browser (RFC 6749 §4.1, with PKCE): for a program on the person's own machine.
+//! A login in the browser (RFC 6749 §4.1, with PKCE), for a program on the user's machine.
 //!
 //! ```text
 //! cargo run --example authorization_code --features loopback
 //! ```
 //!
-//! The first request opens the browser, and waits until the person has come back from the server's page to a port of
-//! 127.0.0.1 that the program listens on meanwhile. On a terminal that person is you; the name is `alice`, and any password
-//! will do. Without a terminal, or with `TOWER_OAUTH2_UNATTENDED=1`, the program plays the person itself.
+//! The first request opens the browser, and waits until the server redirects it to a port of 127.0.0.1 on which the program listens.
+//! On a terminal, you are the user: log in as `alice` with any password. Without a terminal, or with `TOWER_OAUTH2_UNATTENDED=1`, the
+//! program simulates the user.
 //!
-//! Nothing else is needed. The authorization server and the API run inside the program, on 127.0.0.1.
+//! The authorization server and the API run inside the program, on 127.0.0.1.
 
 mod support;
 
@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use hyper_util::{client::legacy, rt::TokioExecutor};
-use support::{Api, AuthServer, Choice, Settings, browser, check, somebody_is_there};
+use support::{Api, AuthServer, Choice, Settings, browser, check, is_attended};
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 use tower_oauth2::{Error, ErrorKind, OAuth2Layer, client::Client, grant::AuthorizationCode};
 
@@ -27,30 +27,30 @@ pub(crate) async fn main() -> Result<(), BoxError> {
     let grant = AuthorizationCode::new(server.authorization_url(), server.token_url(), Client::public("app"))?
         .scope("orders")?;
 
-    if somebody_is_there() {
-        println!("Your browser shows you a page to log in.");
+    if is_attended() {
+        println!("Log in on the page that your browser shows.");
         let status = call(grant, &api).await?;
-        println!("the API says: {status}");
+        println!("the API responds with {status}");
         return check(status == 200, "the API accepts the token");
     }
 
     let (alice, mut shown) = browser(Choice::Allow);
     let status = call(grant.clone().browser(alice), &api).await?;
     let page = shown.recv().await.ok_or("the browser was not opened")??;
-    println!("the API says: {status}");
+    println!("the API responds with {status}");
     println!("the browser shows {}: {}", page.status, page.message());
-    check(status == 200 && page.status == 200, "the API accepts the token, and the person was told")?;
+    check(status == 200 && page.status == 200, "the API accepts the token, and the page reports success")?;
 
     let (alice, mut shown) = browser(Choice::Deny);
-    let refusal = call(grant.browser(alice), &api).await.err().ok_or("the person was overruled")?;
-    let refusal = refusal.downcast::<Error>()?;
+    let error = call(grant.browser(alice), &api).await.err().ok_or("the request succeeded without consent")?;
+    let error = error.downcast::<Error>()?;
     let page = shown.recv().await.ok_or("the browser was not opened")??;
-    println!("when the person says no: {refusal}");
+    println!("when the user denies: {error}");
     println!("the browser shows {}: {}", page.status, page.message());
-    check(refusal.kind() == ErrorKind::Denied, "the program learns why")
+    check(error.kind() == ErrorKind::Denied, "the error is `Denied`")
 }
 
-/// A program that starts, has the person log in, and calls the API twice.
+/// Logs in, and sends two requests to the API.
 async fn call(grant: AuthorizationCode, api: &Api) -> Result<StatusCode, BoxError> {
     let mut client = ServiceBuilder::new()
         .layer(OAuth2Layer::new(grant).origin(api.origin())?)

@@ -1,17 +1,17 @@
-//! A command line program that a person logs in to once: `login`, `status`, `call` and `logout`.
+//! A command line program that needs one login: `login`, `status`, `call` and `logout`.
 //!
 //! ```text
 //! cargo run --example cli_login --features file-store
 //! ```
 //!
-//! plays all four one after another, each as a program that starts anew: the login is in a file, and the next start goes on
-//! with it. On a terminal the person who logs in is you; the name is `alice`, and any password will do. Without a terminal, or
-//! with `TOWER_OAUTH2_UNATTENDED=1`, the program plays the person itself.
+//! runs all four commands in sequence, each as if the program had just started: the login is in a file, and the next start uses it.
+//! On a terminal, you log in, as `alice` with any password. Without a terminal, or with `TOWER_OAUTH2_UNATTENDED=1`, the program
+//! simulates the user.
 //!
 //! Nothing else is needed. The authorization server and the API run inside the program, on 127.0.0.1.
 //!
-//! With a command it is the program that you would ship, and keeps the login in `$XDG_STATE_HOME/tower-oauth2-cli-login`, or in
-//! `~/.local/state/tower-oauth2-cli-login`. To try that, start a server in one terminal, and say in another what it tells you to:
+//! With a command, it works like a program that you would ship. It stores the login in `$XDG_STATE_HOME/tower-oauth2-cli-login` or in
+//! `~/.local/state/tower-oauth2-cli-login`. To try it, start a server in one terminal, and run the printed commands in another one:
 //!
 //! ```text
 //! cargo run --example cli_login --features file-store -- serve
@@ -35,7 +35,7 @@ use tower::BoxError;
 
 #[tokio::main]
 pub(crate) async fn main() -> Result<(), BoxError> {
-    // In a test the arguments are the test's.
+    // In a test, the arguments belong to the test harness.
     let command = std::env::args().nth(1).filter(|_| !cfg!(test));
     match command.as_deref() {
         None => story::play().await,
@@ -44,15 +44,15 @@ pub(crate) async fn main() -> Result<(), BoxError> {
         Some("status") => start()?.status().await,
         Some("call") => start()?.call().await,
         Some("logout") => start()?.logout().await,
-        Some(other) => Err(format!("`{other}`? Say login, status, call, logout, or serve.").into()),
+        Some(other) => Err(format!("unknown command `{other}`: use login, status, call, logout or serve").into()),
     }
 }
 
 fn start() -> Result<Program, BoxError> {
-    Program::start(&Site::from_environment()?, site::state_folder()?)
+    Program::start(&Site::from_environment()?, site::state_dir()?)
 }
 
-/// A server to try the program with, until it is stopped.
+/// Runs a server to try the program with, until it is stopped.
 async fn serve() -> Result<(), BoxError> {
     let server = AuthServer::start(Settings::default().refresh_tokens()).await?;
     let api = Api::start(&server).await?;

@@ -1,13 +1,13 @@
-//! A grant of your own: token exchange (RFC 8693), with which a service acts for the person who called it.
+//! A custom grant: token exchange (RFC 8693), with which a service acts on behalf of its caller.
 //!
 //! ```text
 //! cargo run --example custom_grant
 //! ```
 //!
-//! A grant is one `async fn`. `TokenEndpoint` and `Form` do what all grants have in common: the client authenticates, the
-//! answer is checked and becomes a token, and what goes wrong becomes an error that knows whether to try again.
+//! A grant is one `async fn`. `TokenEndpoint` and `Form` do the work that all grants share: they authenticate the client, check the
+//! response, and return a token, or an error that is transient or not.
 //!
-//! Nothing else is needed. The authorization server and the API run inside the program, on 127.0.0.1.
+//! It needs no setup. The authorization server and the API run inside the program, on 127.0.0.1.
 
 mod support;
 
@@ -21,14 +21,17 @@ use support::{Api, AuthServer, Settings, check};
 use tokio::time::sleep;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 use tower_oauth2::{
-    Error, ErrorKind, OAuth2Layer, Token, client::Client, endpoint::TokenEndpoint, form::Form, grant::Grant,
-    transport::Transport,
+    Error, ErrorKind, OAuth2Layer, Token,
+    client::Client,
+    endpoint::TokenEndpoint,
+    form::Form,
+    grant::{Context, Grant},
 };
 
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const LIFETIME: Duration = Duration::from_secs(1);
 
-/// Gives the caller's token away for one of our own, with which we may call the next API.
+/// Exchanges the caller's token for one of this service, which the next API accepts.
 struct TokenExchange {
     endpoint: TokenEndpoint,
     callers_token: String,
@@ -36,13 +39,13 @@ struct TokenExchange {
 }
 
 impl Grant for TokenExchange {
-    async fn obtain(&self, _previous: Option<Token>, http: Transport) -> Result<Token, Error> {
+    async fn obtain(&self, cx: Context) -> Result<Token, Error> {
         let form = Form::new("urn:ietf:params:oauth:grant-type:token-exchange")
             .param("subject_token", &self.callers_token)
             .param("subject_token_type", ACCESS_TOKEN)
             .param("audience", &self.audience);
-        let token = self.endpoint.token(&http, form).await?;
-        // RFC 8693 §2.2.1: it may be something else than an access token, and that is not for a request to carry.
+        let token = self.endpoint.token(cx.transport(), form).await?;
+        // RFC 8693 §2.2.1: the issued token may not be an access token, and must then not be sent to an API.
         match token.extra("issued_token_type") {
             Some(kind) if kind == ACCESS_TOKEN => Ok(token),
             _ => Err(Error::caused_by(ErrorKind::Malformed, "this is no access token")),
@@ -68,13 +71,13 @@ pub(crate) async fn main() -> Result<(), BoxError> {
     let request = || Request::get(api.url("/orders")).body(Full::default());
 
     let status = client.ready().await?.call(request()?).await?.status();
-    println!("for the person who called us: {status}");
+    println!("for the user who called:      {status}");
     check(status == 200, "the API accepts the new token")?;
     check(tokens.get().await?.access_token() != callers_token, "it is not the caller's")?;
 
     sleep(LIFETIME).await;
-    let refusal = client.ready().await?.call(request()?).await.err().ok_or("an expired token was exchanged")?;
-    let refusal = refusal.downcast::<Error>()?;
-    println!("when their token has ended:   {refusal}");
-    check(refusal.oauth().is_some_and(|oauth| oauth.error() == "invalid_request"), "the server gives nothing for it")
+    let error = client.ready().await?.call(request()?).await.err().ok_or("an expired token was exchanged")?;
+    let error = error.downcast::<Error>()?;
+    println!("after the token has expired:  {error}");
+    check(error.oauth().is_some_and(|oauth| oauth.error() == "invalid_request"), "the server rejects it")
 }

@@ -1,15 +1,14 @@
-//! A login by device code (RFC 8628): for a program where no browser is, such as on a server or a television.
+//! A login with a device code (RFC 8628), for programs on machines without a browser, such as a server or a television.
 //!
 //! ```text
 //! cargo run --example device_code
 //! ```
 //!
-//! The program shows a short code and an address, the person opens that on any device that has a browser, and the program
-//! asks the server now and then whether they are done. A prompt ready-made, with a QR code, is `grant::terminal_prompt`
-//! (feature `terminal`). On a terminal that person is you; the name is `alice`, and any password will do. Without a
-//! terminal, or with `TOWER_OAUTH2_UNATTENDED=1`, the program plays the person itself.
+//! The program shows a code and a URL, the user opens the URL on any device with a browser, and the program polls the server until the
+//! login is complete. The feature `terminal` has a prompt with a QR code: `grant::terminal_prompt`. On a terminal, you are the user: log
+//! in as `alice` with any password. Without a terminal, or with `TOWER_OAUTH2_UNATTENDED=1`, the program simulates the user.
 //!
-//! Nothing else is needed. The authorization server and the API run inside the program, on 127.0.0.1.
+//! The authorization server and the API run inside the program, on 127.0.0.1.
 
 mod support;
 
@@ -17,7 +16,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use hyper_util::{client::legacy, rt::TokioExecutor};
-use support::{Api, AuthServer, Choice, Person, Settings, check, somebody_is_there};
+use support::{Api, AuthServer, Choice, Person, Settings, check, is_attended};
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 use tower_oauth2::{
     Error, ErrorKind, OAuth2Layer,
@@ -31,28 +30,28 @@ pub(crate) async fn main() -> Result<(), BoxError> {
     let api = Api::start(&server).await?;
 
     let status = call(&server, &api, Choice::Allow).await?;
-    println!("the API says: {status}");
+    println!("the API responds with {status}");
     check(status == 200, "the API accepts the token")?;
 
-    if !somebody_is_there() {
-        let refusal = call(&server, &api, Choice::Deny).await.err().ok_or("the person was overruled")?;
-        let refusal = refusal.downcast::<Error>()?;
-        println!("when the person says no: {refusal}");
-        check(refusal.kind() == ErrorKind::Denied, "the program learns why")?;
+    if !is_attended() {
+        let error = call(&server, &api, Choice::Deny).await.err().ok_or("the request succeeded without consent")?;
+        let error = error.downcast::<Error>()?;
+        println!("when the user denies: {error}");
+        check(error.kind() == ErrorKind::Denied, "the error is `Denied`")?;
     }
     Ok(())
 }
 
-/// A program that starts, has the person log in, and calls the API once.
+/// Logs in, and sends a request to the API.
 async fn call(server: &AuthServer, api: &Api, choice: Choice) -> Result<StatusCode, BoxError> {
     let prompt = move |prompt: &DevicePrompt| {
         println!("Open {} and enter {}.", prompt.verification_uri(), prompt.user_code());
         if let Some(complete) = prompt.verification_uri_complete() {
-            println!("Or open {complete} and see that it shows the same code.");
+            println!("Or open {complete} and check that it shows the same code.");
         }
-        println!("That works for {} minutes.", prompt.expires_in().as_secs() / 60);
-        if !somebody_is_there() {
-            play(prompt, choice);
+        println!("The code expires in {} minutes.", prompt.expires_in().as_secs() / 60);
+        if !is_attended() {
+            simulate_user(prompt, choice);
         }
     };
     let grant = DeviceCode::new(server.device_authorization_url(), server.token_url(), Client::public("app"), prompt)?
@@ -66,13 +65,13 @@ async fn call(server: &AuthServer, api: &Api, choice: Choice) -> Result<StatusCo
     Ok(client.ready().await?.call(request).await?.status())
 }
 
-/// The person with the browser, who is somewhere else.
-fn play(prompt: &DevicePrompt, choice: Choice) {
+/// Enters the code in a simulated browser on another device.
+fn simulate_user(prompt: &DevicePrompt, choice: Choice) {
     let (uri, code) = (prompt.verification_uri().to_owned(), prompt.user_code().to_owned());
     tokio::spawn(async move {
         match Person::new().type_code(&uri, &code, choice).await {
-            Ok(page) => println!("(alice's browser says: {})", page.message()),
-            Err(error) => println!("(alice's browser fails: {error})"),
+            Ok(page) => println!("(the browser shows: {})", page.message()),
+            Err(error) => println!("(the browser failed: {error})"),
         }
     });
 }

@@ -1,13 +1,13 @@
-//! Four machines that share one login through Redis: one of them renews, and all have the new token.
+//! Four processes share one login through Redis: one of them refreshes, and all use the new token.
 //!
 //! ```text
 //! redis-server --port 6390 --save ''
 //! cargo run --example fleet_redis --features redis-store -- redis://127.0.0.1:6390
 //! ```
 //!
-//! Without an address it uses the server at 127.0.0.1:6379, or starts one if `redis-server` is there. The refresh tokens rotate:
-//! if two members ever used the same one, the login would end for all. The authorization server and the API run inside the
-//! program. The members are tasks here, but share nothing except what is in Redis; those of a real fleet are processes.
+//! Without an address it uses the server at 127.0.0.1:6379, or starts one if `redis-server` is installed. The refresh tokens
+//! rotate: if two members used the same one, the login would end for all. The authorization server and the API run inside the
+//! program. The members are tasks here, but share no state except the entry in Redis; in a real fleet they are processes.
 
 mod support;
 
@@ -42,7 +42,7 @@ const RUN: Duration = Duration::from_secs(8);
 pub(crate) async fn main() -> Result<(), BoxError> {
     let Some((url, _own)) = redis().await? else {
         println!(
-            "NOT RUN: there is no Redis. Debian has it in `redis-server`, Homebrew in `redis`; any Valkey does too."
+            "NOT RUN: no Redis was found. Install the Debian package `redis-server`, the Homebrew formula `redis`, or Valkey."
         );
         return Ok(());
     };
@@ -50,7 +50,7 @@ pub(crate) async fn main() -> Result<(), BoxError> {
     let api = Api::start(&server).await?;
     let (_, saved) = server.log_in_elsewhere("app");
 
-    println!("{MEMBERS} members call the API for {} s; a token lives for {} s.", RUN.as_secs(), LIFETIME.as_secs());
+    println!("{MEMBERS} members call the API for {} s; the token lifetime is {} s.", RUN.as_secs(), LIFETIME.as_secs());
     let mut fleet = JoinSet::new();
     for number in 1..=MEMBERS {
         fleet.spawn(member(number, grant(&server, &saved, &url)?, api.origin(), api.url("/orders")));
@@ -63,22 +63,22 @@ pub(crate) async fn main() -> Result<(), BoxError> {
         seen.extend(tokens);
     }
 
-    let calls = server.token_calls();
-    println!("{requests} requests, all accepted; {calls} token calls for the whole fleet.");
-    check(api.refused() == 0, "no request came with an ended token")?;
-    // One that comes at the very end serves nobody who still asks.
-    check((seen.len()..=seen.len() + 1).contains(&calls), "each token call served all members")?;
-    // A token is renewed when up to 60 % of its lifetime are left.
-    let most = 1 + RUN.as_millis() / (LIFETIME.as_millis() * 4 / 10);
-    check((3..=most).contains(&(calls as u128)), "one member renews, whatever their number")?;
+    let counts = server.token_requests();
+    println!("{requests} requests, all accepted; {counts} token requests for the whole fleet.");
+    check(api.rejected() == 0, "no request carried an expired token")?;
+    // A token of the last moment may not be used by any request.
+    check((seen.len()..=seen.len() + 1).contains(&counts), "each token request was for all members")?;
+    // A token is refreshed when up to 60 % of its lifetime are left.
+    let max = 1 + RUN.as_millis() / (LIFETIME.as_millis() * 4 / 10);
+    check((3..=max).contains(&(counts as u128)), "one member refreshes, whatever their number")?;
 
-    // What the example has written goes with it.
+    // Removes what the example has written.
     Ok(grant(&server, &saved, &url)?.clear().await?)
 }
 
-/// All that a member of a fleet has to know: the login, and where the tokens are.
+/// The configuration of a member: the login, and the store of the tokens.
 fn grant(server: &AuthServer, saved: &str, url: &str) -> Result<Persisted<RefreshToken, RedisStore>, BoxError> {
-    // In a real fleet the key is a secret of all members.
+    // In a real fleet the key is a secret that all members share.
     let store = RedisStore::new(url)?.prefix("tower-oauth2-example:").encrypted([7; 32]);
     let grant = RefreshToken::new(server.token_url(), Client::public("app"), saved)?;
     Ok(grant.persisted(store).on_store_error(|error| eprintln!("the token store: {error}")))
@@ -95,38 +95,38 @@ async fn member(
     let tokens = oauth.tokens();
     let http = legacy::Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let mut client = ServiceBuilder::new().layer(oauth).service(http);
-    let (mut sent, mut had) = (0, HashSet::new());
-    let began = Instant::now();
-    while began.elapsed() < RUN {
+    let (mut sent, mut seen) = (0, HashSet::new());
+    let start = Instant::now();
+    while start.elapsed() < RUN {
         let request = Request::get(&url).body(Full::default())?;
         let status = client.ready().await?.call(request).await?.status();
-        check(status == 200, "the token was good")?;
+        check(status == 200, "the token was valid")?;
         sent += 1;
-        let token = tokens.peek().ok_or("there is a token")?.access_token().to_owned();
-        if had.insert(token.clone()) {
-            println!("  {:>4.1} s  member {number} has token {}", began.elapsed().as_secs_f32(), &token[..6]);
+        let token = tokens.peek().ok_or("no token")?.access_token().to_owned();
+        if seen.insert(token.clone()) {
+            println!("  {:>4.1} s  member {number} has token {}", start.elapsed().as_secs_f32(), &token[..6]);
         }
         sleep(Duration::from_millis(100)).await;
     }
-    Ok((sent, had))
+    Ok((sent, seen))
 }
 
-// ===== a Redis to talk to =====
+// ===== Redis =====
 
-/// One that ends with the example.
-struct Own {
+/// A Redis process that ends with the example.
+struct LocalServer {
     process: Child,
     folder: PathBuf,
 }
 
-async fn redis() -> Result<Option<(String, Option<Own>)>, BoxError> {
-    // Compiled into a test, its arguments are the test's.
+async fn redis() -> Result<Option<(String, Option<LocalServer>)>, BoxError> {
+    // Compiled as a test, the program gets other arguments.
     if let Some(url) = env::args().nth(1).filter(|argument| !cfg!(test) && argument.contains("://")) {
         return Ok(Some((url, None)));
     }
-    let usual = "redis://127.0.0.1:6379".to_owned();
-    if answers(&usual).await? {
-        return Ok(Some((usual, None)));
+    let default_url = "redis://127.0.0.1:6379".to_owned();
+    if is_reachable(&default_url).await? {
+        return Ok(Some((default_url, None)));
     }
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let folder = env::temp_dir().join(format!("fleet-redis-{}", std::process::id()));
@@ -141,22 +141,25 @@ async fn redis() -> Result<Option<(String, Option<Own>)>, BoxError> {
         fs::remove_dir_all(&folder)?;
         return Ok(None);
     };
-    let own = Own { process, folder };
+    let local_server = LocalServer { process, folder };
     let url = format!("redis://127.0.0.1:{port}");
     for _ in 0..100 {
-        if answers(&url).await? {
-            return Ok(Some((url, Some(own))));
+        if is_reachable(&url).await? {
+            return Ok(Some((url, Some(local_server))));
         }
         sleep(Duration::from_millis(50)).await;
     }
-    Err("redis-server was started, and does not answer".into())
+    Err("redis-server was started, but does not respond".into())
 }
 
-async fn answers(url: &str) -> Result<bool, BoxError> {
-    Ok(RedisStore::new(url)?.load(&tower_oauth2::store::Key::new("is", "anybody there")).await.is_ok())
+async fn is_reachable(url: &str) -> Result<bool, BoxError> {
+    Ok(RedisStore::new(url)?
+        .load(&tower_oauth2::store::Key::new("https://auth.example.com/token", "ping"))
+        .await
+        .is_ok())
 }
 
-impl Drop for Own {
+impl Drop for LocalServer {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -4,11 +4,11 @@
 //! cargo run --example https --features https
 //! ```
 //!
-//! It trusts the certificates that the system trusts and speaks HTTP/1.1 and HTTP/2. This program has no server with
-//! such a certificate at hand, so it talks to one on 127.0.0.1 over plain http, which the same client speaks and which
-//! the layer allows to loopback addresses only. The last step shows that: a real host over plain http gets no token.
+//! The client trusts the system's certificates, uses the proxies of the environment (`HTTPS_PROXY`, `NO_PROXY` and so on), and supports
+//! HTTP/1.1 and HTTP/2. `https::builder()` has its timeouts.
 //!
-//! Nothing else is needed. The authorization server and the API run inside the program.
+//! The example needs no setup. The authorization server and the API run inside the program. They have no certificate, so the example uses
+//! plain http to 127.0.0.1. The layer allows plain http only to loopback addresses: the last request, to another host, is denied.
 
 mod support;
 
@@ -25,7 +25,7 @@ pub(crate) async fn main() -> Result<(), BoxError> {
     let api = Api::start(&server).await?;
 
     let grant = ClientCredentials::new(server.token_url(), Client::basic("example", "secret"))?;
-    let mut client = ServiceBuilder::new().layer(OAuth2Layer::new(grant)).service(https::client::<Full<Bytes>>());
+    let mut client = ServiceBuilder::new().layer(OAuth2Layer::new(grant)).service(https::client::<Full<Bytes>>()?);
 
     let request = Request::get(api.url("/hello")).body(Full::default())?;
     let status = client.ready().await?.call(request).await?.status();
@@ -33,8 +33,8 @@ pub(crate) async fn main() -> Result<(), BoxError> {
     check(status == 200, "the API accepts the token")?;
 
     let request = Request::get("http://api.example.com/hello").body(Full::default())?;
-    let refusal = client.ready().await?.call(request).await.err();
-    let refusal = refusal.ok_or("a token over plain http was sent to another machine")?;
-    println!("to http://api.example.com: {refusal}");
-    check(refusal.is::<Error>(), "the layer itself refuses")
+    let denied = client.ready().await?.call(request).await.err();
+    let denied = denied.ok_or("a token over plain http was sent to another machine")?;
+    println!("to http://api.example.com: {denied}");
+    check(denied.is::<Error>(), "the error is from the layer")
 }

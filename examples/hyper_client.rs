@@ -1,10 +1,10 @@
-//! The smallest use: the layer over hyper-util's client.
+//! A minimal example: the layer over hyper-util's client.
 //!
 //! ```text
 //! cargo run --example hyper_client
 //! ```
 //!
-//! Nothing else is needed. The authorization server and the API run inside the program, on 127.0.0.1.
+//! The example needs no setup. The authorization server and the API run inside the program, on 127.0.0.1.
 
 mod support;
 

@@ -1,13 +1,13 @@
-//! A person's name and password: for the servers that offer a person nothing better.
+//! The password grant, for servers that support no other login.
 //!
 //! ```text
 //! cargo run --example password
 //! ```
 //!
-//! RFC 9700 §2.4 forbids this grant: the program sees the password, and there can be no second factor. Where you have the
-//! choice, see `authorization_code.rs` and `device_code.rs`.
+//! RFC 9700 §2.4 forbids this grant: the program gets the password, and a second factor is impossible. If possible, use
+//! `authorization_code.rs` or `device_code.rs` instead.
 //!
-//! Nothing else is needed. The authorization server and the API run inside the program, on 127.0.0.1.
+//! The authorization server and the API run inside the program, on 127.0.0.1.
 
 mod support;
 
@@ -36,24 +36,24 @@ pub(crate) async fn main() -> Result<(), BoxError> {
     let request = || Request::get(api.url("/orders")).body(Full::default());
 
     let status = client.ready().await?.call(request()?).await?.status();
-    println!("the password brings a token:       {status}");
-    check(status == 200 && server.token_calls() == 1, "the password was enough")?;
+    println!("with the password:                   {status}");
+    check(status == 200 && server.token_requests() == 1, "one token request with the password")?;
 
     sleep(LIFETIME).await;
     let status = client.ready().await?.call(request()?).await?.status();
-    println!("it has expired, and is renewed:    {status}");
-    check(status == 200 && server.token_calls() == 2, "the refresh token brought the second one")?;
+    println!("expired, with the refresh token:     {status}");
+    check(status == 200 && server.token_requests() == 2, "one refresh")?;
 
     sleep(LIFETIME).await;
     server.registry().revoke_refresh_tokens();
     let status = client.ready().await?.call(request()?).await?.status();
-    println!("the refresh token has ended, too:  {status}");
-    check(status == 200 && server.token_calls() == 4, "after the refresh token the password was tried again")?;
+    println!("refresh token revoked, password:     {status}");
+    check(status == 200 && server.token_requests() == 4, "a rejected refresh, then the password again")?;
 
-    let stranger = OAuth2Layer::new(grant_for("mallory")?).origin(api.origin())?;
-    let mut client = ServiceBuilder::new().layer(stranger).service(http);
-    let refusal = client.ready().await?.call(request()?).await.err().ok_or("a stranger got in")?;
-    let refusal = refusal.downcast::<Error>()?;
-    println!("somebody else:                     {refusal}");
-    check(refusal.kind() == ErrorKind::InvalidGrant, "the server does not know them")
+    let unknown = OAuth2Layer::new(grant_for("mallory")?).origin(api.origin())?;
+    let mut client = ServiceBuilder::new().layer(unknown).service(http);
+    let error = client.ready().await?.call(request()?).await.err().ok_or("an unknown user got a token")?;
+    let error = error.downcast::<Error>()?;
+    println!("an unknown user:                     {error}");
+    check(error.kind() == ErrorKind::InvalidGrant, "the error is `InvalidGrant`")
 }

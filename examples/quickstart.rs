@@ -1,11 +1,11 @@
-//! One token for many requests: who waits for it, who reuses it, and what happens when it expires.
+//! One token for many requests: which requests wait for it, which reuse it, and what happens when it expires.
 //!
 //! ```text
 //! cargo run --example quickstart
 //! ```
 //!
-//! Nothing else is needed. The authorization server and the API run inside the program, on 127.0.0.1, and the tokens
-//! live for two seconds so that you can watch one end.
+//! The example needs no setup. The authorization server and the API run inside the program, on 127.0.0.1. The tokens
+//! are valid for two seconds, so that one expires during the example.
 
 mod support;
 
@@ -34,23 +34,23 @@ pub(crate) async fn main() -> Result<(), BoxError> {
     let api = Api::start(&server).await?;
     let http = legacy::Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
 
-    // All the OAuth there is: how to get a token, who may see it, and a layer over the HTTP client.
+    // The grant obtains the token, `origin` binds it to the API, and the layer wraps the HTTP client.
     let grant = ClientCredentials::new(server.token_url(), Client::basic("example", "secret"))?;
     let oauth = OAuth2Layer::new(grant).origin(api.origin())?;
     let tokens = oauth.tokens();
     let client: ApiClient = ServiceBuilder::new().boxed_clone().layer(oauth).service(http.clone());
 
-    println!("Four requests at once, and no token yet. All wait for the same token call:");
+    println!("Four simultaneous requests without a token. All wait for the same token request:");
     let waited = send(&client, &api, 1..=4).await?;
     check(waited == 4, "all four waited for the token")?;
-    check(server.token_calls() == 1, "they shared one token call")?;
+    check(server.token_requests() == 1, "they shared one token request")?;
 
-    println!("\nThree more, while that token is good. Nobody waits:");
+    println!("\nThree more, while the token is valid. None waits:");
     let waited = send(&client, &api, 5..=7).await?;
     check(waited == 0, "all three had their token at once")?;
-    check(server.token_calls() == 1, "they reused the first token")?;
+    check(server.token_requests() == 1, "they reused the first token")?;
 
-    println!("\nTwo seconds later. Nobody asked for a new token, and the old one has ended:");
+    println!("\nTwo seconds later. No request was sent, so no refresh was started, and the old token has expired:");
     let first = tokens.peek().ok_or("the handle shows no token")?;
     sleep(LIFETIME).await;
     let by_hand = Request::get(api.url("/orders/7"))
@@ -58,22 +58,22 @@ pub(crate) async fn main() -> Result<(), BoxError> {
         .body(Full::default())?;
     let status = http.request(by_hand).await?.status();
     println!("  GET /orders/7   {status}, for the old token, sent by hand");
-    check(status == 401, "the API refuses the old token")?;
+    check(status == 401, "the API rejects the old token")?;
 
-    println!("\nThree requests at once again. They wait for the second token:");
+    println!("\nThree simultaneous requests. They wait for the second token:");
     let waited = send(&client, &api, 8..=10).await?;
     check(waited == 3, "all three waited for the new token")?;
 
-    println!("\nTen requests, {} token calls.", server.token_calls());
-    check(server.token_calls() == 2, "there were two token calls")?;
+    println!("\nTen requests, {} token requests.", server.token_requests());
+    check(server.token_requests() == 2, "there were two token requests")?;
     check(api.accepted() == 10, "the API accepted all ten")?;
-    check(api.refused() == 1, "it refused the old token only")
+    check(api.rejected() == 1, "it rejected only the old token")
 }
 
 type ApiClient = BoxCloneService<Request<Full<Bytes>>, Response<Incoming>, BoxError>;
 
-/// Asks for the orders all at once, each from its own task, and returns how many of them had to wait for a token. The
-/// waiting is in `ready`: the client is ready when there is a token to send.
+/// Requests the orders simultaneously, each from its own task. Returns how many requests waited for a token: they wait in
+/// `ready`, because the client is ready when there is a token.
 async fn send(client: &ApiClient, api: &Api, orders: RangeInclusive<u8>) -> Result<usize, BoxError> {
     let mut tasks = JoinSet::new();
     for order in orders {

@@ -1,13 +1,13 @@
-//! Starts from a refresh token alone: the login happened elsewhere, such as in another program.
+//! Starts from a refresh token, such as that of a login in another program.
 //!
 //! ```text
 //! cargo run --example refresh_token
 //! ```
 //!
-//! Many servers rotate: each use of a refresh token brings the next one, and ends the old. So keep the newest, and never
-//! give two programs the same one: when an old one is shown again, the server must assume a thief and ends them all.
+//! Many servers rotate refresh tokens: each refresh returns a new one, and the old one is no longer valid. So keep the newest, and do not
+//! use the same one in two programs. If an old one is used again, the server treats it as stolen, and revokes the login.
 //!
-//! Nothing else is needed. The authorization server and the API run inside the program, on 127.0.0.1.
+//! It needs no setup. The authorization server and the API run inside the program, on 127.0.0.1.
 
 mod support;
 
@@ -33,34 +33,36 @@ pub(crate) async fn main() -> Result<(), BoxError> {
 
     let grant = RefreshToken::new(server.token_url(), Client::public("app"), &saved)?;
     let oauth = OAuth2Layer::new(grant).origin(api.origin())?;
-    let mut changes = oauth.tokens().changes();
+    let tokens = oauth.tokens();
+    let mut changes = tokens.changes();
     let mut client = ServiceBuilder::new().layer(oauth).service(http.clone());
     let request = || Request::get(api.url("/orders")).body(Full::default());
 
     let status = client.ready().await?.call(request()?).await?.status();
     println!("with the refresh token that was saved:  {status}");
-    check(status == 200, "the refresh token brought an access token")?;
+    check(status == 200, "the refresh token was exchanged for an access token")?;
 
-    // For the next start of the program, this is the one to save.
+    // Save this one for the next start of the program, after a refresh that is running.
+    tokens.flush().await;
     let second = newest(&mut changes).ok_or("there is no new refresh token")?;
     check(second != saved, "the server has rotated it")?;
 
     sleep(LIFETIME).await;
     let status = client.ready().await?.call(request()?).await?.status();
-    println!("later, with the one that followed it:   {status}");
-    check(status == 200 && server.token_calls() == 2, "each lifetime costs one token call")?;
+    println!("later, with the next refresh token:     {status}");
+    check(status == 200 && server.token_requests() == 2, "each lifetime costs one token request")?;
     check(newest(&mut changes).is_some_and(|third| third != second), "it was rotated once more")?;
 
     let thief = RefreshToken::new(server.token_url(), Client::public("app"), saved)?;
     let mut thief = ServiceBuilder::new().layer(OAuth2Layer::new(thief)).service(http);
-    let refusal = thief.ready().await?.call(request()?).await.err().ok_or("a spent refresh token was accepted")?;
-    println!("somebody has a copy of the first:       {refusal}");
-    check(login_needed(&refusal), "it counts once")?;
+    let error = thief.ready().await?.call(request()?).await.err().ok_or("a spent refresh token was accepted")?;
+    println!("a thief uses a copy of the first:       {error}");
+    check(login_required(&error), "it can be used once")?;
 
     sleep(LIFETIME).await;
-    let refusal = client.ready().await?.call(request()?).await.err().ok_or("the login should have ended")?;
-    println!("and so the login has ended for all:     {refusal}");
-    check(login_needed(&refusal), "only the person can help now")
+    let error = client.ready().await?.call(request()?).await.err().ok_or("the login should have ended")?;
+    println!("so the login is revoked for all:        {error}");
+    check(login_required(&error), "the user has to log in")
 }
 
 fn newest(changes: &mut tokio::sync::watch::Receiver<Option<tower_oauth2::Token>>) -> Option<String> {
@@ -68,6 +70,6 @@ fn newest(changes: &mut tokio::sync::watch::Receiver<Option<tower_oauth2::Token>
     token.as_ref()?.refresh_token().map(str::to_owned)
 }
 
-fn login_needed(error: &BoxError) -> bool {
-    error.downcast_ref().map(Error::kind) == Some(ErrorKind::LoginNeeded)
+fn login_required(error: &BoxError) -> bool {
+    error.downcast_ref().map(Error::kind) == Some(ErrorKind::LoginRequired)
 }

@@ -1,10 +1,10 @@
-//! reqwest as the HTTP client, through the crate `tower-reqwest`.
+//! The layer over reqwest, with the crate `tower-reqwest`.
 //!
 //! ```text
 //! cargo run --example reqwest_client
 //! ```
 //!
-//! Nothing else is needed. The authorization server and the API run inside the program, on 127.0.0.1.
+//! The example needs no setup. The authorization server and the API run inside the program, on 127.0.0.1.
 
 mod support;
 
@@ -21,8 +21,8 @@ pub(crate) async fn main() -> Result<(), BoxError> {
     let server = AuthServer::start(Settings::default()).await?;
     let api = Api::start(&server).await?;
 
-    // reqwest would follow a redirect of the token endpoint and post the client's secret once more, to wherever it
-    // leads. Where the API redirects, tower-http's `FollowRedirect` outside of the OAuth layer does it safely.
+    // By default, reqwest would follow redirects of the token endpoint, and send the client secret to another host. To follow
+    // redirects of the API, place tower-http's `FollowRedirect` outside of the OAuth layer.
     let reqwest = reqwest::Client::builder().redirect(redirect::Policy::none()).build()?;
 
     let grant = ClientCredentials::new(server.token_url(), Client::basic("example", "secret"))?;

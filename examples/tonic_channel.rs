@@ -4,10 +4,10 @@
 //! cargo run --example tonic_channel
 //! ```
 //!
-//! A channel always goes to one host, and that is not the authorization server: the token calls need an HTTP client of
-//! their own, which `.token_service(…)` brings.
+//! A channel is connected to one host, which is not the authorization server. So the token requests are sent through another
+//! HTTP client, which `.token_service(…)` sets.
 //!
-//! Nothing else is needed. The authorization server and the gRPC service run inside the program, on 127.0.0.1.
+//! The example needs no setup. The authorization server and the gRPC service run inside the program, on 127.0.0.1.
 
 mod support;
 
@@ -31,17 +31,17 @@ pub(crate) async fn main() -> Result<(), BoxError> {
     let service = ServiceBuilder::new().layer(OAuth2Layer::new(grant).token_service(http)).service(channel.clone());
     let mut health = HealthClient::new(service);
 
-    let answer = health.check(HealthCheckRequest::default()).await?;
-    let status = answer.get_ref().status();
+    let response = health.check(HealthCheckRequest::default()).await?;
+    let status = response.get_ref().status();
     println!("with the layer:    {status:?}");
-    check(status == ServingStatus::Serving, "the service serves us")?;
+    check(status == ServingStatus::Serving, "the service is serving")?;
 
-    let refusal = HealthClient::new(channel)
+    let rejection = HealthClient::new(channel)
         .check(HealthCheckRequest::default())
         .await
         .err()
-        .ok_or("the service let a call in without a token")?;
-    let code = refusal.code();
+        .ok_or("the service accepted a call without a token")?;
+    let code = rejection.code();
     println!("without the layer: {code:?}");
-    check(code == Code::Unauthenticated, "it lacks a token")
+    check(code == Code::Unauthenticated, "the service requires a token")
 }

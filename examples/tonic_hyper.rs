@@ -4,11 +4,11 @@
 //! cargo run --example tonic_hyper
 //! ```
 //!
-//! hyper's client goes to any host, so it carries the gRPC calls and the token calls alike. Only the body is tonic's,
-//! and `.token_body(…)` says how to make one for a token call. `http2_only` is for gRPC without TLS, where nothing is
-//! negotiated; the authorization server must speak HTTP/2 then, too. If yours does not, see `tonic_channel.rs`.
+//! hyper's client connects to any host, so it sends both the gRPC calls and the token requests. `.token_body(…)` converts the
+//! body of a token request to tonic's. `http2_only` is needed for gRPC without TLS, because HTTP/2 is not negotiated there. Then the
+//! authorization server must support HTTP/2, too. If yours does not, see `tonic_channel.rs`.
 //!
-//! Nothing else is needed. The authorization server and the gRPC service run inside the program, on 127.0.0.1.
+//! The example needs no setup. The authorization server and the gRPC service run inside the program, on 127.0.0.1.
 
 mod support;
 
@@ -31,11 +31,11 @@ pub(crate) async fn main() -> Result<(), BoxError> {
     let mut health = HealthClient::with_origin(service, grpc.url().parse()?);
 
     for call in 1..=3 {
-        let answer = health.check(HealthCheckRequest::default()).await?;
-        let status = answer.get_ref().status();
+        let response = health.check(HealthCheckRequest::default()).await?;
+        let status = response.get_ref().status();
         println!("call {call}: {status:?}");
-        check(status == ServingStatus::Serving, "the service serves us")?;
+        check(status == ServingStatus::Serving, "the service is serving")?;
     }
-    println!("token calls: {}", server.token_calls());
-    check(server.token_calls() == 1, "all calls shared one token")
+    println!("token requests: {}", server.token_requests());
+    check(server.token_requests() == 1, "all calls shared one token")
 }

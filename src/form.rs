@@ -1,4 +1,4 @@
-//! The form that goes to a token endpoint (RFC 6749 §4, Appendix B).
+//! Encodes the form of a token request (RFC 6749 §4, Appendix B).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,12 +6,13 @@ use std::fmt;
 use bytes::Bytes;
 use url::form_urlencoded;
 
-use crate::secret::Secret;
+use crate::error::Error;
+use crate::secret::{CharacterSet, Secret};
 
-/// Parameters that may stand more than once: RFC 8707 §2, RFC 8693 §2.1.
+/// Parameters that may be repeated (RFC 8707 §2, RFC 8693 §2.1).
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
-/// Parameters whose value is a secret: no text that repeats one is kept.
+/// Parameters whose value is always a secret, which no error repeats.
 const SECRET: [&str; 11] = [
     "client_secret",
     "client_assertion",
@@ -26,7 +27,7 @@ const SECRET: [&str; 11] = [
     "token",
 ];
 
-/// Parameters whose value nobody hides. What a user adds may be a secret, such as an API key, so everything else counts as one.
+/// Parameters whose value is never a secret. Any other parameter may be one, such as an API key.
 const PUBLIC: [&str; 16] = [
     "actor_token_type",
     "audience",
@@ -46,10 +47,17 @@ const PUBLIC: [&str; 16] = [
     "username",
 ];
 
-/// What a user adds is no secret if it is shorter: half of what a server says would repeat it.
-pub(crate) const SHORTEST: usize = 6;
+/// The minimum length of other secrets, because a server often repeats shorter texts by chance.
+pub(crate) const MIN_SECRET_LEN: usize = 6;
 
-/// A form for the token endpoint: `grant_type` and the parameters of the grant.
+/// Returns whether the value of this parameter is a secret, which no error repeats.
+pub(crate) fn is_secret(name: &str, value: &str) -> bool {
+    SECRET.contains(&name) || (!PUBLIC.contains(&name) && value.len() >= MIN_SECRET_LEN)
+}
+
+/// A form that is sent to the token endpoint: `grant_type` and the parameters of the grant.
+///
+/// If a credential in the form has a control character, such as the line break at the end of a file, sending the form fails.
 ///
 /// ```
 /// use tower_oauth2::form::Form;
@@ -61,20 +69,21 @@ pub(crate) const SHORTEST: usize = 6;
 pub struct Form(Vec<(Cow<'static, str>, Secret)>);
 
 impl Form {
-    /// A form of this `grant_type`, such as `client_credentials`.
+    /// Creates a form with this `grant_type`, such as `client_credentials`.
     pub fn new(grant_type: impl Into<String>) -> Self {
         Self(vec![("grant_type".into(), Secret::new(grant_type))])
     }
 
-    /// A form without `grant_type`, for another endpoint than that for tokens.
-    pub(crate) fn bare() -> Self {
+    /// Creates a form without `grant_type`, for an endpoint other than the token endpoint.
+    pub(crate) fn without_grant_type() -> Self {
         Self(Vec::new())
     }
 
     /// Adds a parameter.
     ///
-    /// No parameter may stand twice ([RFC 6749 §3.2]): where `name` is there already, or is empty, the form stays as it
-    /// is. `resource` and `audience` may be given several times.
+    /// Parameters must not be repeated ([RFC 6749 §3.2]), except `resource` and `audience`. If the form already has a parameter `name`, or
+    /// if
+    /// `name` is empty, the form is unchanged.
     ///
     /// [RFC 6749 §3.2]: https://www.rfc-editor.org/rfc/rfc6749#section-3.2
     #[must_use]
@@ -87,17 +96,17 @@ impl Form {
         self
     }
 
-    /// Adds the parameters that the user asked for, after those of the grant.
+    /// Adds the parameters of the user, after those of the grant.
     pub(crate) fn params<'a>(self, extra: impl IntoIterator<Item = &'a (String, String)>) -> Self {
         extra.into_iter().fold(self, |form, (name, value)| form.param(name, value))
     }
 
-    /// Sets what authenticates the client, in place of any parameter of that name.
+    /// Sets a parameter that authenticates the client. It replaces any parameter with that name.
     pub(crate) fn credential(self, name: &'static str, value: &str) -> Self {
         self.without(name).param(name, value)
     }
 
-    /// Leaves out a parameter.
+    /// Removes a parameter.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.0.retain(|(taken, _)| taken != name);
         self
@@ -107,19 +116,32 @@ impl Form {
         self.0.iter().any(|(taken, _)| taken == name)
     }
 
-    /// The parameters in their order.
+    /// Validates the characters of the credentials (RFC 6749 Appendix A). Servers do not issue control characters, but files end with a
+    /// line break. Characters that are not ASCII are sent, because some servers issue them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration), with the name of the parameter.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        for (name, value) in self.pairs().filter(|(name, _)| SECRET.contains(name) || *name == "username") {
+            if let Some(violation) = CharacterSet::Unicode.violation(value) {
+                return Err(Error::argument(name, violation));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the parameters in their order.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value.expose()))
     }
 
-    /// What no error may repeat.
+    /// Returns the secrets in the form, which no error may repeat.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
-        let is_secret =
-            |name: &str, value: &str| SECRET.contains(&name) || (!PUBLIC.contains(&name) && value.len() >= SHORTEST);
-        self.pairs().filter(move |(name, value)| is_secret(name, value)).map(|(_, value)| value)
+        self.pairs().filter(|(name, value)| is_secret(name, value)).map(|(_, value)| value)
     }
 
-    /// The body: `application/x-www-form-urlencoded`, UTF-8.
+    /// Returns the body in `application/x-www-form-urlencoded` and UTF-8.
     pub(crate) fn encode(&self) -> Bytes {
         let mut body = form_urlencoded::Serializer::new(String::new());
         body.extend_pairs(self.pairs());
@@ -127,7 +149,7 @@ impl Form {
     }
 }
 
-/// Prints the names only.
+/// Prints only the names of the parameters.
 impl fmt::Debug for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
@@ -141,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_of_a_name_stays() {
+    fn the_first_parameter_with_a_name_is_kept() {
         let form = Form::new("password")
             .param("grant_type", "implicit")
             .param("resource", "https://a.example")
@@ -155,7 +177,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_encoded_is_what_is_decoded(pairs in prop::collection::vec((".+", ".*"), 0..8)) {
+        fn decoding_the_body_returns_the_parameters(pairs in prop::collection::vec((".+", ".*"), 0..8)) {
             let form = Form::new("g").params(&pairs);
             let decoded: Vec<(String, String)> =
                 form_urlencoded::parse(&form.encode()).map(|(n, v)| (n.into_owned(), v.into_owned())).collect();

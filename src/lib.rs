@@ -1,8 +1,10 @@
 #![doc = include_str!("../docs/crate.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
-// Not for tests and examples, so not in the manifest: bad input to the library is an error, never a panic.
+// Bad input to the library must be an error, not a panic. The lints are here and not in the manifest, because tests and examples may panic.
 #![warn(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+// The print macros panic if standard output or standard error is closed.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod client;
 pub mod endpoint;
@@ -15,29 +17,34 @@ pub mod https;
 pub mod into_url;
 pub mod retry;
 pub mod route;
+pub mod source;
+#[doc(alias = "cache")]
 pub mod store;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 pub mod transport;
 
-/// Pages to read, whose examples are compiled and run.
+/// The guide: pages whose examples are compiled and run.
 #[cfg(any(doc, doctest))]
 pub mod docs {
-    // Pictures are drawn here, for the page's own is beside it in the repository only. The line before it is what the list of
-    // pages shows, which would show the picture.
-    /// The house: its floors, and where something new goes.
+    // The pictures are included inline, because rustdoc does not copy image files. The line before each picture is the summary in the
+    // list of pages.
+    /// Describes the modules of the crate, and where to add something.
     #[doc = ""]
     #[doc = include_str!("../docs/images/floors.svg")]
     #[doc = ""]
     #[doc = include_str!("../docs/architecture.md")]
     pub mod architecture {}
-    /// The token over time: its states and its numbers.
+    /// Describes the states of the token, waiting, timing, errors and rejections.
     #[doc = ""]
     #[doc = include_str!("../docs/images/states.svg")]
     #[doc = ""]
     #[doc = include_str!("../docs/behaviour.md")]
+    #[doc(alias = "expire")]
+    #[doc(alias = "refresh")]
+    #[doc(alias = "single flight")]
     pub mod behaviour {}
-    /// What the layer costs, beside a static header and other crates.
+    /// Compares the performance of the layer with a static header and with other crates.
     #[doc = ""]
     #[doc = include_str!("../docs/images/bench-instructions.svg")]
     #[doc = ""]
@@ -57,13 +64,18 @@ pub mod docs {
     pub mod request {}
     #[doc = include_str!("../docs/security.md")]
     pub mod security {}
-    /// Where tokens are kept, and who of many renews one.
+    // Its examples need the features, and the page does not.
+    #[cfg(any(not(doctest), all(feature = "file-source", feature = "jwt")))]
+    #[doc = include_str!("../docs/signing.md")]
+    pub mod signing {}
+    /// Explains how to store a login and share it between processes.
     #[doc = ""]
-    #[doc = include_str!("../docs/images/one-renewal.svg")]
+    #[doc = include_str!("../docs/images/one-refresh.svg")]
     #[doc = ""]
     #[doc = include_str!("../docs/stores.md")]
+    #[doc(alias = "rotation")]
     pub mod stores {}
-    // Its examples need the feature, and the page does not.
+    // The page is part of every build of the docs, but its doctests need the feature.
     #[cfg(any(not(doctest), feature = "test-util"))]
     #[doc = include_str!("../docs/testing.md")]
     pub mod testing {}
@@ -74,24 +86,49 @@ pub mod docs {
     pub mod readme {}
 }
 
-mod attach;
+/// Signed tokens: clients that sign, keys and signers (RFC 7515, RFC 7519, RFC 7523).
+///
+/// [`Client::private_key_jwt`](client::Client::private_key_jwt) signs with a [`Key`](jwt::Key), a [`KeyFile`](jwt::KeyFile) or a
+/// [`Signer`](jwt::Signer) of your own, such as a KMS.
+pub mod jwt {
+    #[cfg(feature = "jwt")]
+    pub use crate::jose::Key;
+    pub use crate::jose::{Algorithm, Draft, Signed, Signer, SignerFn, SigningInput, raw_from_der, signer_fn};
+    pub use crate::source::claims::Claims;
+    #[cfg(all(feature = "file-source", feature = "jwt"))]
+    pub use crate::source::key_file::KeyFile;
+}
+
+mod authorize;
+#[cfg(any(feature = "file-source", feature = "file-store", feature = "keyring-store"))]
+mod blocking;
+mod catch_panic;
 mod cell;
 mod challenge;
 mod clock;
+mod extensions;
+mod jose;
 mod layer;
 mod observe;
+mod options;
 mod origin;
-mod panics;
 mod random;
+mod rejection;
 mod scope;
 mod secret;
 mod service;
 mod sync;
+mod text;
 mod token;
 
+// For rustdoc's search, the aliases of a type in a private module must be on its re-export.
+#[doc(alias = "cache")]
 pub use self::cell::Tokens;
-pub use self::error::failure::Error;
+pub use self::challenge::Challenge;
 pub use self::error::kind::ErrorKind;
+pub use self::error::opaque::Error;
+#[doc(alias = "single flight")]
+#[doc(alias = "singleflight")]
 pub use self::layer::OAuth2Layer;
 pub use self::service::OAuth2;
 pub use self::token::Token;

@@ -1,18 +1,17 @@
-//! The three ways a token call can take: through the inner service, with a body of the user's, through another service.
+//! How token requests are sent: through the inner service, with a custom body conversion, or through another service.
 //!
-//! They are a type parameter of the layer and of its service, so one of them stands in the name of a service that has to be
-//! named:
+//! The route is a type parameter of the layer and of its service:
 //!
 //! ```
 //! use tower_oauth2::{OAuth2, grant::ClientCredentials, route::ThroughService};
 //!
 //! struct Api<S> {
-//!     /// Token calls through the same service: the default.
+//!     /// Token requests are sent through the inner service: the default.
 //!     http: OAuth2<S, ClientCredentials>,
 //! }
 //!
 //! struct Rpc {
-//!     /// After `token_service`.
+//!     /// Token requests are sent through the service of `token_service`.
 //!     channel: OAuth2<tonic::transport::Channel, ClientCredentials, ThroughService>,
 //! }
 //! ```
@@ -26,29 +25,31 @@ use tower_service::Service;
 use crate::error::BoxError;
 use crate::transport::Transport;
 
-/// How a service of the layer over `S`, called with bodies `B`, sends its token calls.
+/// How a service of the layer sends its token requests. `S` is the inner service, and `B` its request body.
 ///
-/// It is implemented by [`ThroughInner`], [`WithBody`] and [`ThroughService`], and by nothing else.
+/// Sealed: implemented by [`ThroughInner`], [`WithBody`] and [`ThroughService`].
 #[diagnostic::on_unimplemented(
-    message = "the layer does not know how to send token calls through `{S}`",
-    label = "its request body cannot be made from `Bytes`, or it is no cloneable, sendable HTTP service",
-    note = "give the layer a conversion with `.token_body(…)`, or another client with `.token_service(…)`"
+    message = "the layer cannot send token requests through `{S}`",
+    label = "its request body does not implement `From<Bytes>`, or it is not a `Clone` and `Send` HTTP service",
+    note = "set a conversion with `.token_body(…)`, or another client with `.token_service(…)`"
 )]
-pub trait TokenRoute<S, B>: sealed::Route<S, B> {}
+pub trait TokenRoute<S, B>: sealed::MakeTransport<S, B> {}
 
-impl<T: sealed::Route<S, B>, S, B> TokenRoute<S, B> for T {}
+impl<T: sealed::MakeTransport<S, B>, S, B> TokenRoute<S, B> for T {}
 
-/// Token calls go through a clone of the inner service: the default.
+/// Sends token requests through a clone of the inner service. The default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ThroughInner;
 
-/// Token calls go through a clone of the inner service, with a body that `F` makes: see
-/// [`OAuth2Layer::token_body`](crate::OAuth2Layer::token_body).
+/// Sends token requests through a clone of the inner service, with a body that `F` converts.
+///
+/// Created by [`OAuth2Layer::token_body`](crate::OAuth2Layer::token_body).
 #[derive(Clone, Copy)]
 pub struct WithBody<F>(pub(crate) F);
 
-/// Token calls go through a service of their own: see
-/// [`OAuth2Layer::token_service`](crate::OAuth2Layer::token_service).
+/// Sends token requests through another service.
+///
+/// Created by [`OAuth2Layer::token_service`](crate::OAuth2Layer::token_service).
 #[derive(Clone, Debug)]
 pub struct ThroughService(pub(crate) Transport);
 
@@ -61,15 +62,15 @@ impl<F> std::fmt::Debug for WithBody<F> {
 mod sealed {
     use super::Transport;
 
-    pub trait Route<S, B> {
-        /// What to send through when the inner service is `inner`.
+    pub trait MakeTransport<S, B> {
+        /// Returns the transport of a service whose inner service is `inner`.
         fn transport(&self, inner: &S) -> Transport;
     }
 }
 
-pub(crate) use self::sealed::Route;
+pub(crate) use self::sealed::MakeTransport;
 
-impl<S, B, R> Route<S, B> for ThroughInner
+impl<S, B, R> MakeTransport<S, B> for ThroughInner
 where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
@@ -80,11 +81,11 @@ where
     R::Error: Into<BoxError>,
 {
     fn transport(&self, inner: &S) -> Transport {
-        Transport::through(inner.clone(), B::from)
+        Transport::from_service(inner.clone(), B::from)
     }
 }
 
-impl<S, B, R, F> Route<S, B> for WithBody<F>
+impl<S, B, R, F> MakeTransport<S, B> for WithBody<F>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
@@ -96,11 +97,11 @@ where
 {
     fn transport(&self, inner: &S) -> Transport {
         let body = self.0.clone();
-        Transport::through(inner.clone(), move |bytes| body(Full::new(bytes)))
+        Transport::from_service(inner.clone(), move |bytes| body(Full::new(bytes)))
     }
 }
 
-impl<S, B> Route<S, B> for ThroughService {
+impl<S, B> MakeTransport<S, B> for ThroughService {
     fn transport(&self, _inner: &S) -> Transport {
         self.0.clone()
     }

@@ -1,9 +1,8 @@
-//! Scope: names between blanks (RFC 6749 §3.3).
+//! Parses a scope: names separated by spaces (RFC 6749 §3.3).
 
 use crate::error::Error;
 
-/// Reads what the user wrote: blanks around and between the names are reduced to one between. Nothing but blanks is no
-/// scope.
+/// Parses a scope, and reduces the spaces between the names to one. A scope without names is `None`.
 pub(crate) fn parse(scope: &str) -> Result<Option<String>, Error> {
     let mut names = Vec::new();
     for name in scope.split(' ').filter(|name| !name.is_empty()) {
@@ -24,14 +23,16 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn blanks_are_reduced() {
-        for (given, read) in [("a", Some("a")), ("  a   b ", Some("a b")), ("", None), ("   ", None)] {
+    fn spaces_are_reduced() {
+        for (given, read) in
+            [("a", Some("a")), ("  a   b ", Some("a b")), ("", None), ("   ", None), ("a,b c", Some("a,b c"))]
+        {
             assert_eq!(parse(given).unwrap().as_deref(), read, "{given:?}");
         }
     }
 
     #[test]
-    fn forbidden_characters_are_named() {
+    fn the_error_names_the_forbidden_character() {
         for (given, named) in [("a\"b", "'\"'"), ("a\\b", "'\\\\'"), ("a\tb", "'\\t'"), ("é", "'é'"), ("a\nb", "'\\n'")]
         {
             let text = parse(given).unwrap_err().to_string();

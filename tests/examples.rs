@@ -1,6 +1,6 @@
-//! Every example, run as its reader would run it: an example checks its own story, and an error ends it.
+//! Runs every example. An example checks its own output and returns an error if it is wrong.
 //!
-//! They are compiled in rather than started as programs, so that no run can meet a stale one.
+//! The examples are modules of this test and not separate programs, so that the test never runs an outdated build.
 
 #![allow(clippy::duplicate_mod, reason = "each example has its own `mod support`")]
 
@@ -10,6 +10,8 @@ use tower::BoxError;
 mod custom_grant;
 #[path = "../examples/device_code.rs"]
 mod device_code;
+#[path = "../examples/from_config.rs"]
+mod from_config;
 #[path = "../examples/hyper_client.rs"]
 mod hyper_client;
 #[path = "../examples/password.rs"]
@@ -20,12 +22,16 @@ mod quickstart;
 mod refresh_token;
 #[path = "../examples/reqwest_client.rs"]
 mod reqwest_client;
+#[path = "../examples/token_exchange.rs"]
+mod token_exchange;
 #[path = "../examples/tonic_channel.rs"]
 mod tonic_channel;
 #[path = "../examples/tonic_hyper.rs"]
 mod tonic_hyper;
 #[path = "../examples/web_application.rs"]
 mod web_application;
+#[path = "../examples/websocket.rs"]
+mod websocket;
 
 #[cfg(feature = "loopback")]
 #[path = "../examples/authorization_code.rs"]
@@ -39,9 +45,18 @@ mod fleet_redis;
 #[cfg(feature = "https")]
 #[path = "../examples/https.rs"]
 mod https;
+#[cfg(feature = "jwt")]
+#[path = "../examples/kms_signer.rs"]
+mod kms_signer;
 #[cfg(feature = "metrics")]
 #[path = "../examples/metrics.rs"]
 mod metrics;
+#[cfg(all(feature = "file-source", feature = "jwt"))]
+#[path = "../examples/private_key_jwt.rs"]
+mod private_key_jwt;
+#[cfg(all(feature = "file-source", feature = "jwt"))]
+#[path = "../examples/workload_identity.rs"]
+mod workload_identity;
 
 #[cfg(feature = "loopback")]
 #[test]
@@ -60,6 +75,29 @@ fn custom_grant() -> Result<(), BoxError> {
     custom_grant::main()
 }
 
+#[cfg(feature = "jwt")]
+#[test]
+fn kms_signer() -> Result<(), BoxError> {
+    kms_signer::main()
+}
+
+#[cfg(all(feature = "file-source", feature = "jwt"))]
+#[test]
+fn private_key_jwt() -> Result<(), BoxError> {
+    private_key_jwt::main()
+}
+
+#[test]
+fn token_exchange() -> Result<(), BoxError> {
+    token_exchange::main()
+}
+
+#[cfg(all(feature = "file-source", feature = "jwt"))]
+#[test]
+fn workload_identity() -> Result<(), BoxError> {
+    workload_identity::main()
+}
+
 #[test]
 fn device_code() -> Result<(), BoxError> {
     device_code::main()
@@ -75,6 +113,11 @@ fn fleet_redis() -> Result<(), BoxError> {
 #[test]
 fn https() -> Result<(), BoxError> {
     https::main()
+}
+
+#[test]
+fn from_config() -> Result<(), BoxError> {
+    from_config::main()
 }
 
 #[test]
@@ -121,4 +164,9 @@ fn tonic_hyper() -> Result<(), BoxError> {
 #[test]
 fn web_application() -> Result<(), BoxError> {
     web_application::main()
+}
+
+#[test]
+fn websocket() -> Result<(), BoxError> {
+    websocket::main()
 }

@@ -1,10 +1,10 @@
-//! Where and with what it was measured.
+//! Describes the machine and the versions of the measurement.
 
 use std::fs;
 use std::process::Command;
 
-/// What is compared, and what it stands on.
-const CRATES: [&str; 14] = [
+/// The compared crates and their dependencies.
+const CRATES: [&str; 16] = [
     "tower-oauth2",
     "tower",
     "tower-http",
@@ -13,9 +13,11 @@ const CRATES: [&str; 14] = [
     "hyper-util",
     "tokio",
     "arc-swap",
+    "ring",
     "cf-gears-toolkit-auth",
     "google-cloud-auth",
     "huskarl",
+    "jsonwebtoken",
     "middle",
     "oauth2",
     "yup-oauth2",
@@ -34,10 +36,10 @@ pub fn describe() -> String {
         format!("- **Machine**: {cpu}, {cores} cores{virtual_machine}"),
         format!("- **System**: {}, Linux {}", system.trim_matches('"'), kernel.trim()),
         format!(
-            "- **Compiler**: {}, `cargo bench` as it comes: optimised, without link-time optimisation",
-            said("rustc")
+            "- **Compiler**: {}, `cargo bench` with its default profile: optimised, without link-time optimisation",
+            version_output("rustc")
         ),
-        format!("- **Instructions**: {}", said("valgrind")),
+        format!("- **Instructions**: {}", version_output("valgrind")),
         format!("- **Crates**: {}", versions.join(", ")),
     ];
     lines.join("\n")
@@ -53,7 +55,7 @@ fn value(text: &str, key: &str, between: char) -> Option<String> {
 }
 
 fn version(lock: &str, name: &str) -> Option<String> {
-    // Where the peers bring another version along, the lock file says which one is ours.
+    // If a peer crate depends on another version, the lock file names the version of this package.
     let (_, ours) = lock.split_once("name = \"tower-oauth2-benches\"\n")?;
     let (ours, _) = ours.split_once("]\n")?;
     if let Some((_, version)) = ours.split_once(&format!("\"{name} ")) {
@@ -63,8 +65,8 @@ fn version(lock: &str, name: &str) -> Option<String> {
     Some(value(package.lines().next()?, "version", '=')?.trim_matches('"').to_owned())
 }
 
-/// What a program says of its version.
-fn said(program: &str) -> String {
+/// Returns the output of `program --version`.
+fn version_output(program: &str) -> String {
     let output = Command::new(program).arg("--version").output();
     output.map_or_else(|_| format!("no {program}"), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -1,10 +1,10 @@
-//! Writes the measured numbers into `docs/benchmarks.md`, and draws the charts beside it. `benches/run` calls it.
+//! Writes the results into `docs/benchmarks.md` and draws the charts. `benches/run` runs this program.
 
 mod chart;
-mod goals;
 mod machine;
 mod numbers;
 mod page;
+mod targets;
 
 use std::error::Error;
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::{env, fs};
 
 use chart::{Bar, Chart, Kind};
 use numbers::Numbers;
-use tower_oauth2_benches::table::whole;
+use tower_oauth2_benches::table::integer;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = env::args().nth(1).ok_or("the folder with the results is missing")?;
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = docs.join("benchmarks.md");
     let written = page::fill(&fs::read_to_string(&path)?, |region| match region {
         "machine" => Ok(machine::describe()),
-        "goals" => goals::table(&numbers),
+        "targets" => targets::table(&numbers),
         table => numbers.markdown(table),
     })?;
     fs::write(path, written)?;
@@ -40,22 +40,23 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn instructions(numbers: &Numbers) -> Result<Chart, Box<dyn Error>> {
     let mut bars = Vec::new();
     for (case, values) in numbers.rows("instructions")? {
-        // One of each: with a token of 64 bytes, and nothing around.
+        // One case of each crate: with a token of 64 bytes, and without other layers.
         if values[1] > 0.0 && !case.contains("KiB") && !case.contains("Retry") && !case.contains("bound") {
-            let note = format!("{}, {:.1} ×", whole(values[1]), values[2]);
-            bars.push(Bar { kind: Kind::of(&case), name: plain(&case), value: values[1], note, begins_group: false });
+            let note = format!("{}, {:.1} ×", integer(values[1]), values[2]);
+            bars.push(Bar { kind: Kind::of(&case), name: plain(&case), value: values[1], note, starts_group: false });
         }
     }
     bars.sort_by(|one, other| one.value.total_cmp(&other.value));
     Ok(Chart {
-        title: "What a token costs a request that has one".into(),
-        below: "Instructions more than with no layer, and how many times those of a header that never changes.".into(),
+        title: "The cost of attaching a fresh token to a request".into(),
+        subtitle: "Instructions more than without a layer, and as a multiple of those of a static header.".into(),
         bars,
     })
 }
 
 fn threads(numbers: &Numbers) -> Result<Chart, Box<dyn Error>> {
-    let rows = numbers.rows("threads")?;
+    let mut rows = numbers.rows("threads")?;
+    rows.retain(|(case, _)| !case.contains("clone"));
     let mut bars = Vec::new();
     for (column, threads) in ["1 thread", "2 threads", "4 threads", "8 threads"].into_iter().enumerate() {
         for (row, (case, values)) in rows.iter().enumerate() {
@@ -65,13 +66,13 @@ fn threads(numbers: &Numbers) -> Result<Chart, Box<dyn Error>> {
                 name: format!("{threads}, {}", plain(case)),
                 value: values[column],
                 note,
-                begins_group: column > 0 && row == 0,
+                starts_group: column > 0 && row == 0,
             });
         }
     }
     Ok(Chart {
         title: "Threads that share one token".into(),
-        below: "Requests per second of all threads together, through a service that does nothing.".into(),
+        subtitle: "Requests per second of all threads together, with an inner service that does nothing.".into(),
         bars,
     })
 }
@@ -79,19 +80,20 @@ fn threads(numbers: &Numbers) -> Result<Chart, Box<dyn Error>> {
 fn failing(numbers: &Numbers) -> Result<Chart, Box<dyn Error>> {
     let mut bars = Vec::new();
     for (case, values) in numbers.rows("herd-failing")? {
-        let calls = if values[0] == 1.0 { "call" } else { "calls" };
-        let note = format!("{} ms, {} {calls}", whole(values[1]), values[0]);
-        bars.push(Bar { kind: Kind::of(&case), name: plain(&case), value: values[1], note, begins_group: false });
+        let unit = if values[0] == 1.0 { "token request" } else { "token requests" };
+        let note = format!("{} ms, {} {unit}", integer(values[1]), values[0]);
+        bars.push(Bar { kind: Kind::of(&case), name: plain(&case), value: values[1], note, starts_group: false });
     }
     bars.sort_by(|one, other| one.value.total_cmp(&other.value));
     Ok(Chart {
-        title: "100 requests meet a token endpoint that is out of order".into(),
-        below: "Milliseconds until the last has its error, and calls made. Each call takes 50 ms.".into(),
+        title: "100 simultaneous requests with an unavailable token endpoint".into(),
+        subtitle: "Milliseconds until the last request has failed, and token requests. Each token request takes 50 ms."
+            .into(),
         bars,
     })
 }
 
-/// Without Markdown.
+/// Removes Markdown.
 fn plain(case: &str) -> String {
     case.replace(['`', '*'], "").replace(", 64 B", "")
 }

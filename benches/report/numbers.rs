@@ -1,10 +1,10 @@
-//! What the benches have left in the folder of results.
+//! Reads the results of the benches from a folder.
 
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A case and its numbers.
+/// The name of a case and its numbers.
 pub type Row = (String, Vec<f64>);
 
 pub struct Numbers {
@@ -20,7 +20,7 @@ impl Numbers {
         self.read(table, "md")
     }
 
-    /// Each case of a table with its numbers.
+    /// Returns the cases of a table with their numbers.
     pub fn rows(&self, table: &str) -> Result<Vec<Row>, Box<dyn Error>> {
         let text = self.read(table, "tsv")?;
         let row = |line: &str| {
@@ -31,7 +31,7 @@ impl Numbers {
         text.lines().map(row).collect()
     }
 
-    /// One number: of the case that has this name, in a column that is counted from 0.
+    /// Returns the number of a case in a column. Columns are counted from 0.
     pub fn of(&self, table: &str, case: &str, column: usize) -> Result<f64, Box<dyn Error>> {
         let rows = self.rows(table)?;
         let row = rows.iter().find(|(name, _)| name == case).ok_or_else(|| format!("no `{case}` in {table}"))?;

@@ -1,16 +1,16 @@
-//! The page: prose by hand, and regions that are written anew with each run.
+//! The page: static prose, and regions that each run replaces.
 
 use std::error::Error;
 
 const BEGIN: &str = "<!-- measured: ";
 const END: &str = "<!-- end -->";
 
-/// Replaces what is between `<!-- measured: name -->` and `<!-- end -->` by what `write` says of that name.
+/// Replaces the text between `<!-- measured: name -->` and `<!-- end -->` by the output of `write` for that name.
 pub fn fill(page: &str, write: impl Fn(&str) -> Result<String, Box<dyn Error>>) -> Result<String, Box<dyn Error>> {
     let mut out = String::new();
     let mut rest = page;
     while let Some((before, after)) = rest.split_once(BEGIN) {
-        let (name, after) = after.split_once(" -->").ok_or("a region begins and has no name")?;
+        let (name, after) = after.split_once(" -->").ok_or("a region has no name")?;
         let (_, after) = after.split_once(END).ok_or_else(|| format!("`{name}` does not end"))?;
         out.push_str(&format!("{before}{BEGIN}{name} -->\n{}\n{END}", write(name)?.trim_end()));
         rest = after;

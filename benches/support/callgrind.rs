@@ -1,7 +1,7 @@
-//! Counts instructions with valgrind's callgrind: the same number on a busy machine and on an idle one.
+//! Counts instructions with valgrind's callgrind. The load of the machine does not affect the counts.
 //!
-//! The program starts itself once more, under callgrind. There each case runs through [`measured`], which alone is counted,
-//! and after which callgrind writes what it has counted.
+//! The program starts itself again under callgrind, and runs each case through [`measured`]. Callgrind counts only that
+//! function, and writes its counts after each call.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -9,43 +9,52 @@ use std::process::Command;
 use std::{env, fs};
 
 use crate::Case;
+use crate::call_style::CallStyle;
 
 const UNDER_CALLGRIND: &str = "BENCH_UNDER_CALLGRIND";
 
-/// Not counted: the first requests find memory and branches cold, and connect the layer.
-const WARM: u32 = 20;
+/// The first requests are not counted: caches and branch predictors are cold, and the layer initializes itself.
+const WARM_UP_REQUESTS: u32 = 20;
 const REQUESTS: u32 = 1000;
 
-/// Instructions per request of each case, in their order.
-pub fn count(cases: impl FnOnce() -> Vec<Case>) -> Vec<(String, f64)> {
+pub struct Count {
+    pub name: String,
+    pub call_style: CallStyle,
+    pub instructions: f64,
+}
+
+/// Returns the instructions per request of each case, in the order of the cases.
+pub fn count(cases: impl FnOnce() -> Vec<Case>) -> Vec<Count> {
     let mut cases = cases();
     if env::var_os(UNDER_CALLGRIND).is_some() {
         for case in &mut cases {
-            (case.run)(WARM);
+            (case.run)(WARM_UP_REQUESTS);
             measured(case);
         }
         std::process::exit(0);
     }
     let kept = env::var_os("BENCH_CALLGRIND").map(PathBuf::from);
     let folder = kept.clone().unwrap_or_else(|| env::temp_dir().join(format!("callgrind-{}", std::process::id())));
-    fs::create_dir_all(&folder).expect("the folder can be made");
+    fs::create_dir_all(&folder).expect("the folder can be created");
     let counts = run(&folder);
     if kept.is_none() {
-        fs::remove_dir_all(&folder).expect("it is ours");
+        fs::remove_dir_all(&folder).expect("the folder can be removed");
     }
     assert_eq!(counts.len(), cases.len(), "one count for each case");
-    cases.into_iter().map(|case| case.name).zip(counts).collect()
+    let count =
+        |(case, instructions): (Case, f64)| Count { name: case.name, call_style: case.call_style, instructions };
+    cases.into_iter().zip(counts).map(count).collect()
 }
 
 #[inline(never)]
 fn measured(case: &mut Case) {
     (case.run)(REQUESTS);
-    // With the call at the very end there would be no moment at which this is left.
+    // Prevents a tail call, after which callgrind would not see this function return.
     black_box(());
 }
 
 fn run(folder: &Path) -> Vec<f64> {
-    // A pattern would do for the one option, and not for the other.
+    // `--dump-after` does not accept a pattern, so both options get the full name.
     let measured = std::any::type_name_of_val(&measured);
     let status = Command::new("valgrind")
         .args(["--quiet", "--tool=callgrind", &format!("--callgrind-out-file={}", folder.join("out").display())])
@@ -59,6 +68,6 @@ fn run(folder: &Path) -> Vec<f64> {
 }
 
 fn total(out: &str) -> f64 {
-    let line = out.lines().find_map(|line| line.strip_prefix("totals: ")).expect("callgrind counts");
+    let line = out.lines().find_map(|line| line.strip_prefix("totals: ")).expect("callgrind prints totals");
     line.trim().parse::<f64>().expect("a count") / f64::from(REQUESTS)
 }

@@ -1,11 +1,13 @@
-//! What the benches share: a service that does nothing, one whole request through a service, and the ways to measure it.
+//! Code that the benches share: a service that does nothing, a whole request through a service, and the measuring code.
 
+pub mod call_style;
 pub mod callgrind;
 pub mod cases;
-pub mod floor;
 pub mod herd;
+pub mod minimal;
 #[cfg(feature = "peers")]
 pub mod peers;
+pub mod signing;
 pub mod sources;
 pub mod table;
 pub mod timing;
@@ -14,35 +16,53 @@ pub mod token_server;
 use std::future::{Ready, ready};
 use std::hint::black_box;
 use std::pin::pin;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::Full;
-use tower::Service;
+use tower::{Service, ServiceExt};
+
+use crate::call_style::CallStyle;
 
 pub type Body = Full<Bytes>;
 
-/// One thing to measure: so many whole requests, one after the other.
+/// A case to measure: it runs a number of whole requests one after the other.
 pub struct Case {
     pub name: String,
+    pub call_style: CallStyle,
     pub run: Box<dyn FnMut(u32) + Send>,
 }
 
 impl Case {
-    /// Requests through `service`, which is ready at once and answers at once.
+    /// Sends requests through `service`, which must be ready and respond at once.
     pub fn new<S>(name: impl Into<String>, mut service: S) -> Self
     where
         S: Service<Request<Body>, Response = Response<Body>> + Send + 'static,
     {
         let run = move |requests| (0..requests).for_each(|_| send(&mut service));
-        Self { name: name.into(), run: Box::new(run) }
+        Self { name: name.into(), call_style: CallStyle::Service, run: Box::new(run) }
+    }
+
+    /// Calls `run` for each request.
+    pub fn repeated(name: impl Into<String>, mut run: impl FnMut() + Send + 'static) -> Self {
+        let run = move |requests| (0..requests).for_each(|_| run());
+        Self { name: name.into(), call_style: CallStyle::Service, run: Box::new(run) }
+    }
+
+    /// Sends requests through clones of `base`, one clone per request. `call_style` says whether the caller has polled `base`.
+    pub fn cloned<S>(name: &str, call_style: CallStyle, base: Arc<S>) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + Sync + 'static,
+    {
+        let run = move |requests| (0..requests).for_each(|_| send_through_clone(&*base));
+        Self { name: call_style.name(name), call_style, run: Box::new(run) }
     }
 }
 
-/// The inner service of all: it takes the request and answers. As little of it is inlined as of one that does something.
+/// The inner service of all cases. It is not inlined, like a service that does something.
 #[inline(never)]
 pub fn no_op<E>(request: Request<Body>) -> Ready<Result<Response<Body>, E>> {
     drop(black_box(request));
@@ -51,8 +71,8 @@ pub fn no_op<E>(request: Request<Body>) -> Ready<Result<Response<Body>, E>> {
 
 static URI: LazyLock<Uri> = LazyLock::new(|| Uri::from_static("https://api.example.com/"));
 
-/// A request that costs little itself, so that what is added to it shows: nothing is parsed, and nothing in it is shared
-/// between threads. It has a header already, as requests do: who adds the next one does not pay for the map.
+/// A cheap request, so that the cost of a layer is visible: nothing is parsed, and threads share nothing in it. It has a
+/// header, as most requests have, so that adding another does not allocate the map.
 #[inline(never)]
 pub fn request() -> Request<Body> {
     let mut request = Request::new(Body::default());
@@ -61,7 +81,7 @@ pub fn request() -> Request<Body> {
     request
 }
 
-/// One whole request: built, sent when the service is ready, answered, and all of it dropped.
+/// Runs one whole request: builds it, polls the service, calls it, and drops the response.
 #[inline]
 pub fn send<S>(service: &mut S)
 where
@@ -73,6 +93,19 @@ where
     let mut response = pin!(service.call(request));
     match response.as_mut().poll(&mut cx) {
         Poll::Ready(Ok(response)) => drop(black_box(response)),
-        _ => panic!("the inner service answers at once"),
+        _ => panic!("the inner service responds at once"),
+    }
+}
+
+/// Runs one whole request through a clone of `service`, as a request handler with a client in shared state does.
+#[inline]
+pub fn send_through_clone<S>(service: &S)
+where
+    S: Service<Request<Body>, Response = Response<Body>> + Clone,
+{
+    let mut response = pin!(service.clone().oneshot(request()));
+    match response.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(response)) => drop(black_box(response)),
+        _ => panic!("the inner service responds at once"),
     }
 }

@@ -1,4 +1,4 @@
-//! Where requests get their token from: this crate's layer, in front of a token endpoint on loopback.
+//! Sources of tokens: this crate's layer with a token endpoint on loopback, and the peer crates.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{BoxError, Layer, ServiceExt, service_fn};
 use tower_oauth2::OAuth2Layer;
 use tower_oauth2::client::Client as OAuthClient;
 use tower_oauth2::grant::ClientCredentials;
@@ -15,41 +15,41 @@ use crate::{Body, no_op, request};
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Requests that need a token, from one cache that is empty at first.
+/// Sends requests that need a token. Clones share one token cache, which is empty at first.
 #[derive(Clone)]
 pub struct Source {
-    send: Arc<dyn Fn() -> Boxed<Result<(), String>> + Send + Sync>,
+    send: Arc<dyn Fn() -> Boxed<Result<(), BoxError>> + Send + Sync>,
 }
 
 impl Source {
     pub fn new<F, R>(send: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,
-        R: Future<Output = Result<(), String>> + Send + 'static,
+        R: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
         Self { send: Arc::new(move || Box::pin(send())) }
     }
 
-    pub async fn send(&self) -> Result<(), String> {
+    pub async fn send(&self) -> Result<(), BoxError> {
         (self.send)().await
     }
 }
 
-/// One way to get tokens, to be built anew for each measurement, inside a runtime.
+/// A kind of source. Each measurement builds a new source inside a runtime.
 pub struct Kind {
     pub name: &'static str,
     pub build: fn(token_url: &str) -> Source,
-    /// How long before its expiry a token counts as ended or is renewed, in seconds, where that cannot be changed.
+    /// How many seconds before its expiry a token is refreshed or counts as expired, if that cannot be configured.
     pub ahead: u64,
-    /// Whether requests can meet it without a token.
+    /// Whether requests can be sent before there is a token.
     pub herd: bool,
 }
 
 pub const LAYER: Kind = Kind { name: "**tower-oauth2**", build: layer, ahead: 0, herd: true };
 
-/// All that run here, the peers among them.
+/// All kinds, including the peer crates.
 pub fn all() -> Vec<Kind> {
-    #[allow(unused_mut, reason = "without the peers there is no more")]
+    #[allow(unused_mut, reason = "only the peer crates add more")]
     let mut kinds = vec![LAYER];
     #[cfg(feature = "peers")]
     kinds.extend(crate::peers::sources());
@@ -62,6 +62,6 @@ fn layer(token_url: &str) -> Source {
     let service = OAuth2Layer::new(grant).token_service(http).layer(service_fn(no_op::<Infallible>));
     Source::new(move || {
         let service = service.clone();
-        async move { service.oneshot(request()).await.map(drop).map_err(|error| error.to_string()) }
+        async move { service.oneshot(request()).await.map(drop) }
     })
 }

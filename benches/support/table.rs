@@ -1,10 +1,10 @@
-//! A table of numbers: printed for people, and kept for the report where `BENCH_RESULTS` names a folder.
+//! A table of numbers: printed, and written for the report if `BENCH_RESULTS` names a folder.
 
 use std::fmt::Write;
 use std::path::Path;
 use std::{env, fs};
 
-/// The heads of the columns, each with how its numbers are written.
+/// The heads of the columns, each with the format of its numbers.
 pub type Columns<'a> = &'a [(&'a str, fn(f64) -> String)];
 
 pub struct Table {
@@ -12,7 +12,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Prints it, and keeps it under `name`: as Markdown and as plain numbers.
+    /// Prints the table, and writes it to files called `name`: as Markdown and as tab-separated numbers.
     pub fn publish(&self, name: &str, about: &str, columns: Columns<'_>) {
         let markdown = self.markdown(about, columns);
         println!("{markdown}");
@@ -40,24 +40,24 @@ fn join(values: &[f64]) -> String {
     values.iter().map(f64::to_string).collect::<Vec<_>>().join("\t")
 }
 
-/// Numbers for people to read. What is not a number was not measured.
-pub fn whole(value: f64) -> String {
+/// Formats an integer. NaN stands for a value that was not measured.
+pub fn integer(value: f64) -> String {
     if value.is_nan() { "–".into() } else { grouped(value.round() as i64) }
 }
 
 pub fn signed(value: f64) -> String {
-    if value < 0.0 { whole(value) } else { format!("+{}", whole(value)) }
+    if value < 0.0 { integer(value) } else { format!("+{}", integer(value)) }
 }
 
-pub fn one(value: f64) -> String {
+pub fn one_decimal(value: f64) -> String {
     if value.is_nan() { "–".into() } else { format!("{value:.1}") }
 }
 
-pub fn two(value: f64) -> String {
+pub fn two_decimals(value: f64) -> String {
     if value.is_nan() { "–".into() } else { format!("{value:.2}") }
 }
 
-pub fn three(value: f64) -> String {
+pub fn three_decimals(value: f64) -> String {
     if value.is_nan() { "–".into() } else { format!("{value:.3}") }
 }
 

@@ -1,4 +1,4 @@
-//! A token endpoint on loopback, in a thread of its own, that takes its time and counts.
+//! A token endpoint on loopback, in its own thread, with a latency and a counter.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -19,61 +19,63 @@ use crate::{Body, cases};
 
 pub struct TokenServer {
     address: SocketAddr,
-    calls: Arc<AtomicUsize>,
+    token_requests: Arc<AtomicUsize>,
 }
 
-/// What the endpoint says: the seconds that a token lives, or that it is out of order.
+/// The response of the endpoint: a token with a lifetime in seconds, or 503.
 #[derive(Clone, Copy)]
-pub enum Answer {
+pub enum EndpointResponse {
     Token(u64),
     Unavailable,
 }
 
 impl TokenServer {
-    pub fn start(latency: Duration, answer: Answer) -> Self {
-        let calls = Arc::new(AtomicUsize::new(0));
-        let counted = calls.clone();
+    pub fn start(latency: Duration, endpoint_response: EndpointResponse) -> Self {
+        let token_requests = Arc::new(AtomicUsize::new(0));
+        let counted = token_requests.clone();
         let address = serve(move |_| {
             counted.fetch_add(1, Ordering::Relaxed);
             async move {
                 tokio::time::sleep(latency).await;
-                respond(answer)
+                respond(endpoint_response)
             }
         });
-        Self { address, calls }
+        Self { address, token_requests }
     }
 
     pub fn url(&self) -> String {
         format!("http://{}/token", self.address)
     }
 
-    pub fn calls(&self) -> usize {
-        self.calls.load(Ordering::Relaxed)
+    pub fn token_requests(&self) -> usize {
+        self.token_requests.load(Ordering::Relaxed)
     }
 }
 
-fn respond(answer: Answer) -> Response<Body> {
-    let (status, body) = match answer {
-        Answer::Token(lifetime) => {
+fn respond(endpoint_response: EndpointResponse) -> Response<Body> {
+    let (status, body) = match endpoint_response {
+        EndpointResponse::Token(lifetime) => {
             let token = cases::token(64);
             let body = format!(r#"{{"access_token": "{token}", "token_type": "Bearer", "expires_in": {lifetime}}}"#);
             (StatusCode::OK, body)
         }
-        Answer::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, r#"{"error": "temporarily_unavailable"}"#.to_owned()),
+        EndpointResponse::Unavailable => {
+            (StatusCode::SERVICE_UNAVAILABLE, r#"{"error": "temporarily_unavailable"}"#.to_owned())
+        }
     };
     let response = Response::builder().status(status).header("content-type", "application/json");
-    response.body(Body::from(body)).expect("its parts are right")
+    response.body(Body::from(body)).expect("a valid response")
 }
 
-/// Serves HTTP/1.1 and HTTP/2 for as long as the program runs.
+/// Serves HTTP/1.1 and HTTP/2 until the program exits.
 pub fn serve<F, R>(handler: F) -> SocketAddr
 where
     F: Fn(Request<Incoming>) -> R + Clone + Send + 'static,
     R: Future<Output = Response<Body>> + Send + 'static,
 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback is there");
-    listener.set_nonblocking(true).expect("a socket can be");
-    let address = listener.local_addr().expect("it is bound");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback is available");
+    listener.set_nonblocking(true).expect("a socket can be non-blocking");
+    let address = listener.local_addr().expect("the socket is bound");
     thread::spawn(move || {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(accept(listener, handler));
@@ -86,7 +88,7 @@ where
     F: Fn(Request<Incoming>) -> R + Clone + Send + 'static,
     R: Future<Output = Response<Body>> + Send + 'static,
 {
-    let listener = TcpListener::from_std(listener).expect("it listens");
+    let listener = TcpListener::from_std(listener).expect("the socket listens");
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
         let handler = handler.clone();

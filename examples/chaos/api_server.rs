@@ -1,20 +1,20 @@
-//! The API. It looks at the token when it answers, so that one which is revoked ends the requests under way with it.
+//! The API. It checks the token when it responds, so that revoking a token fails the requests in flight that carry it.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 
 use super::{
-    access::Standing,
+    access_token::TokenStatus,
+    behavior::ApiBehavior,
+    connection::{self, Connection, RawRequest},
     ledger::Ledger,
-    plan::Fate,
     run::Run,
     tally::Part,
     token_server::number,
-    wire::{self, Asked, Wire},
 };
 
-/// How revocations are counted.
+/// The name under which revocations are counted.
 pub(crate) const REVOKED: &str = "access token revoked";
 
 pub(crate) struct ApiServer {
@@ -25,56 +25,56 @@ pub(crate) struct ApiServer {
 impl ApiServer {
     pub(crate) async fn start(run: Arc<Run>, ledger: Arc<Ledger>) -> io::Result<SocketAddr> {
         let server = Arc::new(Self { run, ledger });
-        wire::listen(move |wire| server.clone().converse(wire)).await
+        connection::listen(move |connection| server.clone().handle(connection)).await
     }
 
-    async fn converse(self: Arc<Self>, mut wire: Wire) {
-        while let Some(asked) = wire.read().await {
-            match Fate::of(&asked.path) {
-                Fate::Answer => self.answer(&asked, &mut wire).await,
-                Fate::AnswerAfter(millis) => {
+    async fn handle(self: Arc<Self>, mut connection: Connection) {
+        while let Some(request) = connection.read().await {
+            match ApiBehavior::of(&request.path) {
+                ApiBehavior::Respond => self.response(&request, &mut connection).await,
+                ApiBehavior::RespondAfter(millis) => {
                     sleep(Duration::from_millis(millis)).await;
-                    self.answer(&asked, &mut wire).await;
+                    self.response(&request, &mut connection).await;
                 }
-                Fate::Revoke => {
-                    if access(&asked).is_some_and(|access| self.ledger.revoke(access)) {
+                ApiBehavior::Revoke => {
+                    if access(&request).is_some_and(|access| self.ledger.revoke(access)) {
                         self.run.count(Part::ApiFaults, REVOKED);
                     }
-                    self.answer(&asked, &mut wire).await;
+                    self.response(&request, &mut connection).await;
                 }
-                Fate::Unavailable => {
+                ApiBehavior::Unavailable => {
                     self.run.count(Part::ApiFaults, "503");
-                    wire.write("503 Service Unavailable", "").await;
+                    connection.write("503 Service Unavailable", "").await;
                 }
-                Fate::Half => {
-                    self.run.count(Part::ApiFaults, "half an answer");
-                    return wire.write_half("200 OK", "this is what the first half would be without the other").await;
+                ApiBehavior::CutBody => {
+                    self.run.count(Part::ApiFaults, "truncated response");
+                    return connection.write_partial("200 OK", "the client receives only the first half of this").await;
                 }
-                Fate::Reset => {
+                ApiBehavior::Reset => {
                     self.run.count(Part::ApiFaults, "reset");
-                    return wire.reset();
+                    return connection.reset();
                 }
-                Fate::Stall => {
+                ApiBehavior::Stall => {
                     self.run.count(Part::ApiFaults, "stalled");
-                    return wire.stall().await;
+                    return connection.stall().await;
                 }
             }
         }
     }
 
-    async fn answer(&self, asked: &Asked, wire: &mut Wire) {
-        let standing = access(asked).map_or(Standing::Unknown, |access| self.ledger.standing(access));
-        let why = match standing {
-            Standing::Good => return wire.write("200 OK", "an order").await,
-            Standing::Dead => "401, for the token was revoked or replaced",
-            Standing::Expired => "401, for the token had expired",
-            Standing::Unknown => "401, for it is no token of ours",
+    async fn response(&self, request: &RawRequest, connection: &mut Connection) {
+        let status = access(request).map_or(TokenStatus::Unknown, |access| self.ledger.status(access));
+        let why = match status {
+            TokenStatus::Valid => return connection.write("200 OK", "an order").await,
+            TokenStatus::Revoked => "401: the token was revoked or replaced",
+            TokenStatus::Expired => "401: the token had expired",
+            TokenStatus::Unknown => "401: unknown token",
         };
-        self.run.count(Part::OnTheWay, why);
-        wire.write("401 Unauthorized\r\nwww-authenticate: Bearer error=\"invalid_token\"", "").await;
+        self.run.count(Part::Events, why);
+        connection.write("401 Unauthorized\r\nwww-authenticate: Bearer error=\"invalid_token\"", "").await;
     }
 }
 
-fn access(asked: &Asked) -> Option<u64> {
-    number(asked.header("authorization")?.strip_prefix("Bearer access-")?)
+fn access(request: &RawRequest) -> Option<u64> {
+    number(request.header("authorization")?.strip_prefix("Bearer access-")?)
 }

@@ -1,4 +1,4 @@
-//! The truth about one login: every token that its server has issued, and what became of each.
+//! The record of one login: every token that its server has issued, and the state of each.
 
 use std::{
     collections::HashSet,
@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    access::{Access, Standing},
+    access_token::{AccessToken, TokenStatus},
     promises::Promise,
     rotation::{Presented, Rotation},
     run::Run,
@@ -16,20 +16,18 @@ use super::{
 
 pub(crate) struct Ledger {
     run: Arc<Run>,
-    /// Whether an access token dies when the next one is issued. Some servers do that.
-    kills: bool,
-    books: Mutex<Books>,
+    /// Whether issuing an access token revokes the previous one. Some servers do that.
+    revokes_previous: bool,
+    state: Mutex<LedgerState>,
 }
 
 #[derive(Default)]
-struct Books {
-    /// The access tokens. Their numbers begin with 1.
-    issued: Vec<Access>,
+struct LedgerState {
+    /// The access tokens, numbered from 1.
+    issued: Vec<AccessToken>,
     rotation: Rotation,
-    /// The token calls whose answer the client has not got, or not all of it.
+    /// The token requests whose response did not reach the client, or not completely.
     lost: HashSet<u64>,
-    /// The highest number that a caller was told is refused.
-    refused: u64,
 }
 
 /// The numbers of an access token and a refresh token.
@@ -39,69 +37,72 @@ pub(crate) struct Issue {
 }
 
 impl Ledger {
-    pub(crate) fn new(run: Arc<Run>, kills: bool) -> Self {
-        Self { run, kills, books: Mutex::default() }
+    pub(crate) fn new(run: Arc<Run>, revokes_previous: bool) -> Self {
+        Self { run, revokes_previous, state: Mutex::default() }
     }
 
     // ===== The token endpoint =====
 
-    /// Takes a refresh token, in the token call of that number. `None`: it is not accepted.
-    pub(crate) fn refresh(&self, presented: u64, call: u64, lifetime: Duration) -> Option<Issue> {
-        let (mut books, look) = (self.lock(), self.run.clock.look());
-        if books.lost.contains(&call) {
-            // On a busy machine a call can come so late that another has taken its place.
-            self.run.count(Part::TokenCalls, "refused, for the client had given it up");
+    /// Accepts a refresh token in the token request with the number `request_number`. Returns `None` if it is rejected.
+    pub(crate) fn refresh(&self, presented: u64, request_number: u64, lifetime: Duration) -> Option<Issue> {
+        let (mut state, clock_epoch) = (self.lock(), self.run.clock.epoch());
+        if state.lost.contains(&request_number) {
+            // On a busy machine a request can arrive after the client has timed out and sent the next.
+            self.run.count(Part::TokenRequests, "rejected: the client had timed out");
             return None;
         }
-        let last_was_lost = books.issued.last().is_some_and(|last| books.lost.contains(&last.call));
-        match books.rotation.present(presented) {
-            Presented::Rotated => self.run.count(Part::TokenCalls, "answered with a new token"),
-            Presented::Again => {
-                self.run.count(Part::TokenCalls, "answered again, for the first answer was lost");
-                if !last_was_lost {
-                    self.run.broken(Promise::RefreshTokenIsKept, format!("call {call} came with the old {presented}"));
+        let last_response_was_lost = state.issued.last().is_some_and(|last| state.lost.contains(&last.request_number));
+        match state.rotation.present(presented) {
+            Presented::Rotated => self.run.count(Part::TokenRequests, "succeeded with a new token"),
+            Presented::Previous => {
+                self.run.count(Part::TokenRequests, "repeated: the first response was lost");
+                if !last_response_was_lost {
+                    self.run.broken(
+                        Promise::RefreshTokenIsKept,
+                        format!("request {request_number} used the old {presented}"),
+                    );
                 }
             }
             Presented::Reused => {
-                self.run.broken(Promise::LoginLives, format!("call {call} came with {presented}, used long ago"));
+                self.run.broken(Promise::LoginIsKept, format!("request {request_number} reused {presented}"));
                 return None;
             }
-            Presented::Over => return None,
+            Presented::LoginEnded => return None,
         }
-        let number = books.issued.len();
-        if let Some(last) = books.issued.last_mut() {
-            if !(last.dead || last_was_lost || last.look != look || last.has_aged()) {
-                let what = format!("call {call}, when token {number} was {:?} old", last.age());
-                self.run.broken(Promise::EachTokenCallHasItsReason, what);
+        let number = state.issued.len();
+        if let Some(last) = state.issued.last_mut() {
+            if !(last.revoked || last_response_was_lost || last.clock_epoch != clock_epoch || last.may_be_refreshed()) {
+                let what = format!("request {request_number}, when token {number} was {:?} old", last.age());
+                self.run.broken(Promise::EachTokenRequestHasReason, what);
             }
-            last.dead |= self.kills && last.accepted;
+            last.revoked |= self.revokes_previous && last.accepted;
         }
-        books.issued.push(Access::new(call, look, lifetime));
-        Some(Issue { access: number as u64 + 1, refresh: books.rotation.newest() })
+        state.issued.push(AccessToken::new(request_number, clock_epoch, lifetime));
+        Some(Issue { access: number as u64 + 1, refresh: state.rotation.newest() })
     }
 
-    /// The client has got, or is going to get, no whole answer to this token call.
-    pub(crate) fn answer_lost(&self, call: u64) {
-        let mut books = self.lock();
-        books.lost.insert(call);
-        if let Some(newest) = books.issued.iter_mut().rev().find(|access| access.is_seen()) {
-            newest.hold_out();
+    /// Records that the client does not receive a complete response to this token request.
+    pub(crate) fn response_lost(&self, request_number: u64) {
+        let mut state = self.lock();
+        state.lost.insert(request_number);
+        if let Some(newest) = state.issued.iter_mut().rev().find(|access| access.is_seen()) {
+            newest.extend_to_expiry();
         }
     }
 
     // ===== The API =====
 
-    pub(crate) fn standing(&self, access: u64) -> Standing {
-        self.lock().access(access).map_or(Standing::Unknown, |access| access.standing())
+    pub(crate) fn status(&self, access: u64) -> TokenStatus {
+        self.lock().access(access).map_or(TokenStatus::Unknown, |access| access.status())
     }
 
-    /// Ends the newest access token before its time, if it is this one and the client has seen that it was good.
+    /// Revokes this access token if it is the newest and the client has seen it accepted.
     pub(crate) fn revoke(&self, access: u64) -> bool {
-        let mut books = self.lock();
-        let is_newest = books.issued.len() as u64 == access;
-        match books.issued.last_mut().filter(|last| is_newest && last.accepted && !last.dead) {
+        let mut state = self.lock();
+        let is_newest = state.issued.len() as u64 == access;
+        match state.issued.last_mut().filter(|last| is_newest && last.accepted && !last.revoked) {
             Some(last) => {
-                last.dead = true;
+                last.revoked = true;
                 true
             }
             None => false,
@@ -110,52 +111,44 @@ impl Ledger {
 
     // ===== The callers =====
 
-    /// Why there is nothing to send, so that a caller has to wait for a token.
-    pub(crate) fn why_wait(&self) -> &'static str {
-        let books = self.lock();
-        match books.issued.last() {
+    /// Why a caller has to wait for a token.
+    pub(crate) fn wait_reason(&self) -> &'static str {
+        let state = self.lock();
+        match state.issued.last() {
             None => "waited for the first token",
-            Some(last) if last.dead => "waited for a token, for the old one was revoked",
-            Some(last) if books.lost.contains(&last.call) => "waited for a token, for an answer was lost",
-            Some(last) if last.look != self.run.clock.look() => "waited for a token, for the clock had stepped",
-            Some(_) => "waited for a token, for the old one was at its end",
+            Some(last) if last.revoked => "waited for a token: the old one was revoked",
+            Some(last) if state.lost.contains(&last.request_number) => "waited for a token: a response was lost",
+            Some(last) if last.clock_epoch != self.run.clock.epoch() => "waited for a token: the clock had stepped",
+            Some(_) => "waited for a token: the old one had expired",
         }
     }
 
-    /// A caller has heard that the API accepts this token.
+    /// Records that a caller received a response that accepts this token.
     pub(crate) fn accepted(&self, access: u64) {
         if let Some(access) = self.lock().access(access) {
             access.accepted = true;
         }
     }
 
-    /// A caller has heard that the API refuses this token.
-    pub(crate) fn refused(&self, access: u64) {
-        let mut books = self.lock();
-        books.refused = books.refused.max(access);
-    }
-
-    /// A caller sees this token with the layer. It gets the newest that callers know to be refused.
-    pub(crate) fn seen(&self, access: u64) -> u64 {
-        let mut books = self.lock();
-        if let Some(access) = books.access(access) {
+    /// Records that a caller got this token from the layer.
+    pub(crate) fn seen(&self, access: u64) {
+        if let Some(access) = self.lock().access(access) {
             access.see();
         }
-        books.refused
     }
 
-    /// Whether the client must not send this token any more, or there is no such token.
+    /// Whether the client must not send this token any more, or the token does not exist.
     pub(crate) fn has_expired(&self, access: u64) -> bool {
-        self.lock().access(access).is_none_or(|access| access.is_over())
+        self.lock().access(access).is_none_or(|access| access.must_not_be_sent())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, LedgerState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Books {
-    fn access(&mut self, number: u64) -> Option<&mut Access> {
+impl LedgerState {
+    fn access(&mut self, number: u64) -> Option<&mut AccessToken> {
         self.issued.get_mut(usize::try_from(number).ok()?.checked_sub(1)?)
     }
 }

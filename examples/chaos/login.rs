@@ -1,4 +1,4 @@
-//! One login with all that belongs to it: two servers, a layer, and the callers that share its token.
+//! One login: two servers, a layer, and the callers that share its token.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -13,71 +13,80 @@ use tower_oauth2::{OAuth2Layer, client, grant::RefreshToken, retry::RetryUnautho
 
 use super::{
     api_server::ApiServer,
-    attempt::{Client, Place},
     caller::Caller,
     ledger::Ledger,
+    monitor::Monitor,
+    request::{Client, LoginContext},
     run::Run,
-    token_calls::{DEADLINE, FIRST_BACKOFF, LONGEST_BACKOFF, TokenCalls},
+    token_requests::{INITIAL_BACKOFF, MAX_BACKOFF, TOKEN_TIMEOUT, TokenRequests},
     token_server::TokenServer,
-    witness::Witness,
 };
 
 pub(crate) struct Login {
-    place: Arc<Place>,
-    pub(crate) calls: Arc<TokenCalls>,
+    context: Arc<LoginContext>,
+    pub(crate) token_requests: Arc<TokenRequests>,
     pub(crate) server: Arc<TokenServer>,
     layer: OAuth2Layer<RefreshToken>,
-    /// Whether its API revokes tokens.
+    /// Whether its callers make the API revoke tokens.
     revokes: bool,
 }
 
-/// The places, where there are not enough for all.
-const PERMITS: usize = 8;
+/// The concurrency limit of the logins that have one.
+const MAX_CONCURRENT_REQUESTS: usize = 8;
 
 impl Login {
-    /// The logins differ in three ways, so eight of them are all there are. Where no token is revoked they live to their end.
-    pub(crate) async fn start(run: &Arc<Run>, number: u64, dice: &mut Rng) -> Result<Self, BoxError> {
-        let is_crowded = number & 2 == 0;
+    /// The logins differ in three properties, so eight of them cover all combinations.
+    pub(crate) async fn start(run: &Arc<Run>, number: u64, rng: &mut Rng) -> Result<Self, BoxError> {
+        let has_concurrency_limit = number & 2 == 0;
         let ledger = Arc::new(Ledger::new(run.clone(), number & 4 == 0));
-        let calls = TokenCalls::new(run.clone(), ledger.clone());
-        let (server, token_address) = TokenServer::start(run.clone(), ledger.clone(), dice.fork()).await?;
+        let token_requests = TokenRequests::new(run.clone(), ledger.clone());
+        let (server, token_address) = TokenServer::start(run.clone(), ledger.clone(), rng.fork()).await?;
         let api = format!("http://{}", ApiServer::start(run.clone(), ledger.clone()).await?);
 
         let grant =
             RefreshToken::new(format!("http://{token_address}/token"), client::Client::public("app"), "refresh-0")?;
-        let layer =
-            OAuth2Layer::new(grant).origin(&*api)?.token_deadline(DEADLINE)?.backoff(FIRST_BACKOFF, LONGEST_BACKOFF)?;
-        let place = Place { run: run.clone(), ledger, tokens: layer.tokens(), api, is_crowded };
-        let place = Arc::new(place);
-        Ok(Self { place, calls, server, layer, revokes: number & 1 == 0 })
+        let layer = OAuth2Layer::new(grant)
+            .origin(&*api)?
+            .token_timeout(TOKEN_TIMEOUT)?
+            .backoff(INITIAL_BACKOFF, MAX_BACKOFF)?;
+        let context = LoginContext {
+            run: run.clone(),
+            ledger,
+            token_requests: token_requests.clone(),
+            tokens: layer.tokens(),
+            api,
+            has_concurrency_limit,
+        };
+        let context = Arc::new(context);
+        Ok(Self { context, token_requests, server, layer, revokes: number & 1 == 0 })
     }
 
-    pub(crate) fn callers(&self, how_many: u64, dice: &mut Rng) -> Vec<Caller> {
+    pub(crate) fn callers(&self, count: u64, rng: &mut Rng) -> Vec<Caller> {
         let mut http = HttpConnector::new();
         http.set_nodelay(true);
         let http = legacy::Client::builder(TokioExecutor::new()).build(http);
         let mut http = Client::new(ServiceBuilder::new().map_err(BoxError::from).service(http));
-        if self.place.is_crowded {
-            http = Client::new(ConcurrencyLimit::new(http, PERMITS));
+        if self.context.has_concurrency_limit {
+            http = Client::new(ConcurrencyLimit::new(http, MAX_CONCURRENT_REQUESTS));
         }
-        let http = Witness::new(http, &self.place, self.calls.clone());
+        let http = Monitor::new(http, &self.context, self.token_requests.clone());
         let plain = ServiceBuilder::new().layer(self.layer.clone()).service(http.clone());
         let retrying = ServiceBuilder::new().retry(RetryUnauthorized::new()).layer(self.layer.clone()).service(http);
         let caller = |number| {
             let client = if number % 2 == 0 { Client::new(plain.clone()) } else { Client::new(retrying.clone()) };
-            Caller { place: self.place.clone(), client, dice: dice.fork(), revokes: self.revokes }
+            Caller { context: self.context.clone(), client, rng: rng.fork(), revokes: self.revokes }
         };
-        (0..how_many).map(caller).collect()
+        (0..count).map(caller).collect()
     }
 
-    /// Waits for a token call that is still under way when the last caller has gone.
-    pub(crate) async fn come_to_rest(&self) -> io::Result<()> {
+    /// Waits for a token request that is still in flight when the last caller has ended.
+    pub(crate) async fn wait_until_idle(&self) -> io::Result<()> {
         for _ in 0..200 {
-            if self.calls.in_the_air() == 0 {
+            if self.token_requests.in_flight() == 0 {
                 return Ok(());
             }
             sleep(Duration::from_millis(10)).await;
         }
-        Err(io::Error::other("a token call has no end"))
+        Err(io::Error::other("a token request does not end"))
     }
 }

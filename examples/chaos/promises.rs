@@ -1,43 +1,60 @@
-//! What the layer promises, and who has seen it broken.
+//! The promises of the layer, and the breaches that were observed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// In the order in which they are printed.
+/// The promises, in the order in which they are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Promise {
     EveryRequestEnds,
-    EveryRequestCounts,
-    LoginLives,
+    EveryRequestHasOutcome,
+    LoginIsKept,
     RefreshTokenIsKept,
-    OneTokenCallAtATime,
-    TokenCallsEnd,
-    BackoffHolds,
-    EachTokenCallHasItsReason,
-    TokenCallsAreFew,
+    OneTokenRequestAtATime,
+    TokenRequestsComplete,
+    BackoffIsRespected,
+    EachTokenRequestHasReason,
+    TokenRequestsAreBounded,
     NoExpiredToken,
     NoOlderToken,
-    NoRefusedToken,
+    RejectionsTriggerRefresh,
+    SetWakesWaiters,
+    ForgetRestartsWaiters,
+    ForgottenTokensAreNotSent,
+    RejectionsAreBounded,
+    RejectionsDelayNoOtherEndpoint,
+    RetryAfterZeroIsBounded,
+    IdleRuntimesDoNotBlockCallers,
 }
 
-pub(crate) const PROMISES: [(Promise, &str); 12] = [
+pub(crate) const PROMISES: [(Promise, &str); 19] = [
     (Promise::EveryRequestEnds, "every request has ended within 30 s"),
-    (Promise::EveryRequestCounts, "every request that was begun has an outcome"),
-    (Promise::LoginLives, "no login was lost"),
-    (Promise::RefreshTokenIsKept, "no refresh token that came was dropped"),
-    (Promise::OneTokenCallAtATime, "a login never has two token calls at once"),
-    (Promise::TokenCallsEnd, "no token call was cut short by a caller who left"),
-    (Promise::BackoffHolds, "no token call came before the back-off had passed"),
-    (Promise::EachTokenCallHasItsReason, "no token call came without a reason"),
-    (Promise::TokenCallsAreFew, "there were no more token calls than reasons"),
+    (Promise::EveryRequestHasOutcome, "every request that was started has an outcome"),
+    (Promise::LoginIsKept, "no login was lost"),
+    (Promise::RefreshTokenIsKept, "no refresh token that was received was dropped"),
+    (Promise::OneTokenRequestAtATime, "a login never has two token requests in flight"),
+    (Promise::TokenRequestsComplete, "no token request was cancelled by a caller that was dropped"),
+    (Promise::BackoffIsRespected, "no token request was sent during a back-off"),
+    (Promise::EachTokenRequestHasReason, "no token request was sent without a reason"),
+    (Promise::TokenRequestsAreBounded, "there were no more token requests than reasons"),
     (Promise::NoExpiredToken, "no expired token was sent"),
-    (Promise::NoOlderToken, "no token was sent when a newer one was there"),
-    (Promise::NoRefusedToken, "no token was sent again after its 401"),
+    (Promise::NoOlderToken, "no token was sent when a newer one was available"),
+    (Promise::RejectionsTriggerRefresh, "a rejected token was refreshed at once, or after the back-off"),
+    (Promise::SetWakesWaiters, "`set` woke all waiters at once"),
+    (Promise::ForgetRestartsWaiters, "after `forget` no caller waited longer than one token request takes"),
+    (Promise::ForgottenTokensAreNotSent, "no forgotten token was sent"),
+    (
+        Promise::RejectionsAreBounded,
+        "an endpoint that rejects every token caused no more token requests than the back-off allows",
+    ),
+    (Promise::RejectionsDelayNoOtherEndpoint, "an endpoint that rejects every token did not delay another"),
+    (Promise::RetryAfterZeroIsBounded, "`Retry-After: 0` caused no more token requests than the back-off allows"),
+    (Promise::IdleRuntimesDoNotBlockCallers, "an idle runtime blocked no caller longer than the token timeout"),
 ];
 
-/// Enough to begin a search with.
-const TOLD: usize = 3;
+/// How many breaches of each promise are printed.
+const MAX_EXAMPLES: usize = 3;
 
-/// Each breach that was seen.
+/// The breaches that were observed.
 #[derive(Default)]
 pub(crate) struct Breaches(Mutex<Vec<(Promise, String)>>);
 
@@ -46,11 +63,11 @@ impl Breaches {
         self.lock().push((promise, what.into()));
     }
 
-    /// How often the promise was broken, and what was seen first.
+    /// How often the promise was broken, and the first breaches.
     pub(crate) fn of(&self, promise: Promise) -> (usize, Vec<String>) {
         let breaches = self.lock();
         let mut seen = breaches.iter().filter(|(broken, _)| *broken == promise).map(|(_, what)| what.clone());
-        let first: Vec<String> = seen.by_ref().take(TOLD).collect();
+        let first: Vec<String> = seen.by_ref().take(MAX_EXAMPLES).collect();
         (first.len() + seen.count(), first)
     }
 

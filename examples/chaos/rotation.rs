@@ -1,8 +1,7 @@
-//! Refresh tokens that rotate: each is used once, and brings the next. They are numbers, beginning with 0.
+//! Rotation of refresh tokens: each is used once, and its response contains the next. They are numbers, beginning with 0.
 //!
-//! One that was used long ago means a thief, and the login ends. The last one but one is accepted again as long as nobody
-//! has used its successor, for no client can keep a login whose only copy was lost on the way. Servers that rotate have that
-//! grace for the same reason.
+//! Reuse of an old refresh token ends the login (RFC 9700 §4.14.2). The previous one is accepted until its successor is used:
+//! otherwise a lost response would end the login. Servers that rotate have a grace period for the same reason.
 
 #[derive(Default)]
 pub(crate) struct Rotation {
@@ -10,27 +9,27 @@ pub(crate) struct Rotation {
     ended: bool,
 }
 
-/// What is done with a refresh token.
+/// The outcome of presenting a refresh token.
 pub(crate) enum Presented {
-    /// It is the newest, and makes room for the next.
+    /// It is the newest, and is replaced.
     Rotated,
-    /// It is the last one but one.
-    Again,
-    /// It is older: the login ends here.
+    /// It is the previous one.
+    Previous,
+    /// It is older: the login ends.
     Reused,
     /// The login has ended.
-    Over,
+    LoginEnded,
 }
 
 impl Rotation {
     pub(crate) fn present(&mut self, number: u64) -> Presented {
         if self.ended {
-            Presented::Over
+            Presented::LoginEnded
         } else if number == self.newest {
             self.newest += 1;
             Presented::Rotated
         } else if number + 1 == self.newest {
-            Presented::Again
+            Presented::Previous
         } else {
             self.ended = true;
             Presented::Reused

@@ -1,4 +1,4 @@
-//! What all parts of one run share.
+//! The state that all parts of one run share.
 
 use std::sync::{
     Arc,
@@ -16,7 +16,7 @@ pub(crate) struct Run {
     pub(crate) tally: Tally,
     pub(crate) breaches: Breaches,
     begun: AtomicU64,
-    over: AtomicBool,
+    aborted: AtomicBool,
 }
 
 impl Run {
@@ -26,16 +26,16 @@ impl Run {
             tally: Tally::default(),
             breaches: Breaches::default(),
             begun: AtomicU64::new(0),
-            over: AtomicBool::new(false),
+            aborted: AtomicBool::new(false),
         })
     }
 
-    /// A request begins.
+    /// Counts a request that is started.
     pub(crate) fn begin(&self) {
         self.begun.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// How many requests were begun.
+    /// The number of requests that were started.
     pub(crate) fn begun(&self) -> u64 {
         self.begun.load(Ordering::SeqCst)
     }
@@ -46,13 +46,13 @@ impl Run {
 
     pub(crate) fn broken(&self, promise: Promise, what: impl Into<String>) {
         self.breaches.add(promise, what);
-        if matches!(promise, Promise::LoginLives | Promise::EveryRequestEnds) {
-            self.over.store(true, Ordering::SeqCst);
+        if matches!(promise, Promise::LoginIsKept | Promise::EveryRequestEnds) {
+            self.aborted.store(true, Ordering::SeqCst);
         }
     }
 
-    /// Whether something is broken for good, so that there is nothing more to see.
-    pub(crate) fn is_over(&self) -> bool {
-        self.over.load(Ordering::SeqCst)
+    /// Whether a promise is broken that makes the rest of the run meaningless.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::SeqCst)
     }
 }

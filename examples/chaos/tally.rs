@@ -1,4 +1,4 @@
-//! Counts everything by name.
+//! Counters by name.
 
 use std::{
     borrow::Cow,
@@ -9,14 +9,16 @@ use std::{
 /// A part of the table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Part {
-    /// What became of the requests.
+    /// The outcomes of requests.
     Requests,
-    /// What else was seen of them.
-    OnTheWay,
-    /// What became of the token calls, as the server knows it.
-    TokenCalls,
-    /// What was done to the requests at the API.
+    /// Other observations.
+    Events,
+    /// The outcomes of token requests, at the server.
+    TokenRequests,
+    /// The faults that the API injected.
     ApiFaults,
+    /// Observations of the scenarios.
+    Scenarios,
 }
 
 type Name = Cow<'static, str>;
@@ -33,13 +35,13 @@ impl Tally {
         self.lock().get(&(part, name.into())).copied().unwrap_or_default()
     }
 
-    /// The counts of one part, the largest first.
+    /// The counters of one part, in descending order.
     pub(crate) fn of(&self, part: Part) -> Vec<(String, u64)> {
         let counts = self.lock();
-        let those = counts.iter().filter(|((counted, _), _)| *counted == part);
-        let mut those: Vec<_> = those.map(|((_, name), count)| (name.to_string(), *count)).collect();
-        those.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        those
+        let entries = counts.iter().filter(|((counted, _), _)| *counted == part);
+        let mut entries: Vec<_> = entries.map(|((_, name), count)| (name.to_string(), *count)).collect();
+        entries.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        entries
     }
 
     pub(crate) fn sum(&self, part: Part) -> u64 {

@@ -1,4 +1,4 @@
-//! `POST /token` of a server that rotates refresh tokens, over a network that breaks a quarter of its answers.
+//! `POST /token` of a server that rotates refresh tokens; a quarter of the requests meet a fault.
 
 use std::{
     io,
@@ -16,86 +16,87 @@ use tokio::time::sleep;
 use url::form_urlencoded;
 
 use super::{
-    access::LIFETIMES,
+    access_token::LIFETIMES,
+    connection::{self, Connection, RawRequest},
     ledger::Ledger,
     run::Run,
     tally::Part,
     token_faults::Fault,
-    wire::{self, Asked, Wire},
 };
 
-/// The number of a token call goes in this header, so that client and server can speak of the same one.
-pub(crate) const CALL: &str = "x-call";
-/// Says in the head of an answer that its body is broken.
-pub(crate) const BROKEN: &str = "x-broken";
+/// The request header with the number of the token request, by which client and server identify it.
+pub(crate) const REQUEST_NUMBER: &str = "x-request-number";
+/// The response header that marks a response whose body is broken.
+pub(crate) const BROKEN_BODY: &str = "x-broken";
 
 pub(crate) struct TokenServer {
     run: Arc<Run>,
     ledger: Arc<Ledger>,
-    dice: Mutex<Rng>,
-    at_once: AtomicUsize,
-    most_at_once: AtomicUsize,
+    rng: Mutex<Rng>,
+    concurrent: AtomicUsize,
+    max_concurrent: AtomicUsize,
 }
 
 impl TokenServer {
-    pub(crate) async fn start(run: Arc<Run>, ledger: Arc<Ledger>, dice: Rng) -> io::Result<(Arc<Self>, SocketAddr)> {
-        let (at_once, most_at_once) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let server = Arc::new(Self { run, ledger, dice: Mutex::new(dice), at_once, most_at_once });
+    pub(crate) async fn start(run: Arc<Run>, ledger: Arc<Ledger>, rng: Rng) -> io::Result<(Arc<Self>, SocketAddr)> {
+        let (concurrent, max_concurrent) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let server = Arc::new(Self { run, ledger, rng: Mutex::new(rng), concurrent, max_concurrent });
         let shared = server.clone();
-        let address = wire::listen(move |wire| shared.clone().converse(wire)).await?;
+        let address = connection::listen(move |connection| shared.clone().handle(connection)).await?;
         Ok((server, address))
     }
 
-    /// How many token calls were processed at the same time, at most.
-    pub(crate) fn most_at_once(&self) -> usize {
-        self.most_at_once.load(Ordering::SeqCst)
+    /// The maximum number of token requests that were processed at the same time.
+    pub(crate) fn max_concurrent(&self) -> usize {
+        self.max_concurrent.load(Ordering::SeqCst)
     }
 
-    async fn converse(self: Arc<Self>, mut wire: Wire) {
-        while wire.is_spoken_to().await {
-            let mut dice = self.fork();
-            let fault = Fault::draw(&mut dice).map(|(fault, name)| {
-                self.run.count(Part::TokenCalls, name);
+    async fn handle(self: Arc<Self>, mut connection: Connection) {
+        while connection.has_request().await {
+            let mut rng = self.fork();
+            let fault = Fault::draw(&mut rng).map(|(fault, name)| {
+                self.run.count(Part::TokenRequests, name);
                 fault
             });
             if fault == Some(Fault::ResetUnread) {
-                return wire.reset();
+                return connection.reset();
             }
-            let Some(asked) = wire.read().await else { return };
+            let Some(request) = connection.read().await else { return };
             if fault == Some(Fault::Stall) {
-                return wire.stall().await;
+                return connection.stall().await;
             }
-            let (head, body) = self.process(&asked, fault, &mut dice).await;
+            let (head, body) = self.process(&request, fault, &mut rng).await;
             match fault {
-                Some(Fault::ResetUnprocessed | Fault::ResetProcessed) => return wire.reset(),
-                Some(Fault::Half) => return wire.write_half(&head, &body).await,
-                Some(Fault::Truncated) => wire.write(&head, &body[..body.len() / 2]).await,
-                _ => wire.write(&head, &body).await,
+                Some(Fault::ResetUnprocessed | Fault::ResetProcessed) => return connection.reset(),
+                Some(Fault::CutBody) => return connection.write_partial(&head, &body).await,
+                Some(Fault::Truncated) => connection.write(&head, &body[..body.len() / 2]).await,
+                _ => connection.write(&head, &body).await,
             }
         }
     }
 
-    async fn process(&self, asked: &Asked, fault: Option<Fault>, dice: &mut Rng) -> (String, String) {
-        let at_once = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
-        sleep(Duration::from_millis(dice.u64(0..20))).await;
-        let answer = match fault {
-            Some(fault) if !fault.loses_the_answer() => fault.answer(),
-            _ => self.refresh(asked, Duration::from_secs(dice.u64(LIFETIMES)), fault.is_some()),
+    async fn process(&self, request: &RawRequest, fault: Option<Fault>, rng: &mut Rng) -> (String, String) {
+        let concurrent = self.concurrent.fetch_add(1, Ordering::SeqCst) + 1;
+        self.max_concurrent.fetch_max(concurrent, Ordering::SeqCst);
+        sleep(Duration::from_millis(rng.u64(0..20))).await;
+        let response = match fault {
+            Some(fault) if !fault.loses_response() => fault.response(),
+            _ => self.refresh(request, Duration::from_secs(rng.u64(LIFETIMES)), fault.is_some()),
         };
-        self.at_once.fetch_sub(1, Ordering::SeqCst);
-        answer
+        self.concurrent.fetch_sub(1, Ordering::SeqCst);
+        response
     }
 
     /// RFC 6749 §6.
-    fn refresh(&self, asked: &Asked, lifetime: Duration, is_lost: bool) -> (String, String) {
-        let call = asked.header(CALL).and_then(|call| call.parse().ok()).unwrap_or_default();
-        let presented = form_urlencoded::parse(&asked.body).find(|(name, _)| name == "refresh_token");
+    fn refresh(&self, request: &RawRequest, lifetime: Duration, response_is_lost: bool) -> (String, String) {
+        let request_number =
+            request.header(REQUEST_NUMBER).and_then(|request_number| request_number.parse().ok()).unwrap_or_default();
+        let presented = form_urlencoded::parse(&request.body).find(|(name, _)| name == "refresh_token");
         let presented = presented.and_then(|(_, token)| number(&token));
         let json = "content-type: application/json\r\ncache-control: no-store";
-        let issue = presented.and_then(|presented| self.ledger.refresh(presented, call, lifetime));
-        if is_lost {
-            self.ledger.answer_lost(call);
+        let issue = presented.and_then(|presented| self.ledger.refresh(presented, request_number, lifetime));
+        if response_is_lost {
+            self.ledger.response_lost(request_number);
         }
         match issue {
             Some(issue) => {
@@ -105,16 +106,16 @@ impl TokenServer {
                     "expires_in": lifetime.as_secs(),
                     "refresh_token": format!("refresh-{}", issue.refresh),
                 });
-                let broken = if is_lost { format!("\r\n{BROKEN}: yes") } else { String::new() };
+                let broken = if response_is_lost { format!("\r\n{BROKEN_BODY}: yes") } else { String::new() };
                 (format!("200 OK\r\n{json}{broken}"), body.to_string())
             }
             None => (format!("400 Bad Request\r\n{json}"), json!({ "error": "invalid_grant" }).to_string()),
         }
     }
 
-    /// Dice for one token call: those of the next do not depend on what is drawn with them.
+    /// A generator for one token request: what is drawn from it does not affect the next request.
     fn fork(&self) -> Rng {
-        self.dice.lock().unwrap_or_else(PoisonError::into_inner).fork()
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner).fork()
     }
 }
 

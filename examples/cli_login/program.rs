@@ -1,4 +1,4 @@
-//! The program itself: what each command does.
+//! The commands of the program.
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ use tower_oauth2::{
 
 use super::{
     site::Site,
-    support::{Choice, Person, check, somebody_is_there},
+    support::{Choice, Person, check, is_attended},
 };
 
 pub(crate) struct Program {
@@ -33,12 +33,12 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// As every command starts: with nothing in memory.
-    pub(crate) fn start(site: &Site, folder: PathBuf) -> Result<Self, BoxError> {
+    /// Starts the program, with nothing in memory, as each command does.
+    pub(crate) fn start(site: &Site, dir: PathBuf) -> Result<Self, BoxError> {
         let client = Client::public("app");
         let login = DeviceCode::new(&*site.device_authorization_url, &*site.token_url, client.clone(), prompt)?
             .scope("orders")?
-            .persisted(FileStore::new(folder))
+            .persisted(FileStore::new(dir))
             .on_store_error(|error| eprintln!("{error}: {}", causes(error)));
         Ok(Self {
             login,
@@ -48,14 +48,15 @@ impl Program {
         })
     }
 
-    /// Has the person log in, unless they are.
+    /// Logs the user in, unless there is a login.
     pub(crate) async fn login(&self) -> Result<(), BoxError> {
         if self.token().await?.is_some() {
-            println!("You are logged in already.");
+            println!("You are already logged in.");
             return Ok(());
         }
         let layer = OAuth2Layer::new(self.login.clone()).token_service(self.http.clone());
         layer.tokens().get().await?;
+        layer.tokens().flush().await;
         println!("You are logged in.");
         Ok(())
     }
@@ -68,21 +69,26 @@ impl Program {
         Ok(())
     }
 
-    /// Calls the API. A program that sends one request has no next one to send with a new token, so the same is sent again.
+    /// Sends a request to the API. The program sends only one request, so a rejected request is sent again with a new token.
     pub(crate) async fn call(&self) -> Result<(), BoxError> {
-        // Else the layer would ask the person to log in: that is right for some programs, and not for one in a pipe.
-        self.token().await?.ok_or("not logged in: say `login` first")?;
+        // Otherwise the layer would start a login, which is not useful for a program in a pipe.
+        self.token().await?.ok_or("not logged in: run `login` first")?;
+        let layer = OAuth2Layer::new(self.login.clone()).origin(&*self.api)?;
+        let tokens = layer.tokens();
         let mut client = ServiceBuilder::new()
             .layer(RetryLayer::new(RetryUnauthorized::new()))
-            .layer(OAuth2Layer::new(self.login.clone()).origin(&*self.api)?)
+            .layer(layer)
             .service(self.http.clone());
         let request = Request::get(format!("{}/orders", self.api)).body(Full::default())?;
-        let status = client.ready().await?.call(request).await?.status();
-        println!("The API says: {status}");
+        let response = client.ready().await?.call(request).await;
+        // A refresh may be running in the background. It would be dropped at the end of the program, and the login would be lost.
+        tokens.flush().await;
+        let status = response?.status();
+        println!("Response of the API: {status}");
         check(status == 200, "the API accepts the token")
     }
 
-    /// Here first: whatever the server says, the person is logged out on this machine.
+    /// Removes the login from this machine first, so that it is removed even if the revocation fails.
     pub(crate) async fn logout(&self) -> Result<(), BoxError> {
         let token = self.token().await?;
         self.login.clear().await?;
@@ -93,26 +99,26 @@ impl Program {
         Ok(())
     }
 
-    /// What is in the file.
+    /// Returns the stored token.
     pub(crate) async fn token(&self) -> Result<Option<Token>, BoxError> {
         self.login.load().await.map_err(|error| format!("{error}: {}", causes(&error)).into())
     }
 }
 
-/// An error says one thing, and its causes the rest.
+/// Returns the text of the sources of an error.
 fn causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// The feature `terminal` has a finer one.
+/// Prints where to log in. The feature `terminal` has a more elaborate prompt.
 fn prompt(prompt: &DevicePrompt) {
     println!("Open {} and enter {}.", prompt.verification_uri(), prompt.user_code());
-    if !somebody_is_there() {
+    if !is_attended() {
         let (uri, code) = (prompt.verification_uri().to_owned(), prompt.user_code().to_owned());
         tokio::spawn(async move {
             match Person::new().type_code(&uri, &code, Choice::Allow).await {
-                Ok(page) => println!("(alice's browser says: {})", page.message()),
+                Ok(page) => println!("(alice's browser shows: {})", page.message()),
                 Err(error) => println!("(alice's browser fails: {error})"),
             }
         });

@@ -1,7 +1,14 @@
-//! The four commands, one after another, each as a program that starts anew.
+//! Runs the four commands in sequence, each as if the program had just started.
 
-use std::{env, fs, path::PathBuf, process};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process,
+    time::{Duration, SystemTime},
+};
 
+use serde_json::Value;
+use tokio::{runtime::Runtime, task::spawn_blocking};
 use tower::BoxError;
 
 use super::{
@@ -11,39 +18,67 @@ use super::{
 };
 
 pub(crate) async fn play() -> Result<(), BoxError> {
-    let server = AuthServer::start(Settings::default().refresh_tokens()).await?;
+    let settings = Settings::default().refresh_tokens().latency(Duration::from_millis(100));
+    let server = AuthServer::start(settings).await?;
     let api = Api::start(&server).await?;
-    let folder = Folder(env::temp_dir().join(format!("tower-oauth2-cli-login-{}", process::id())));
-    // Nothing in memory goes from one command to the next.
-    let start = || Program::start(&Site::of(&server, &api), folder.0.clone());
+    let dir = TempDir(env::temp_dir().join(format!("tower-oauth2-cli-login-{}", process::id())));
+    // Each command starts with nothing in memory.
+    let start = || Program::start(&Site::of(&server, &api), dir.0.clone());
 
     start()?.status().await?;
-    check(start()?.call().await.is_err(), "without a login nothing is called")?;
+    check(start()?.call().await.is_err(), "without a login no request is sent")?;
 
     start()?.login().await?;
     start()?.status().await?;
-    let token_calls = server.token_calls();
+    let token_requests = server.token_requests();
     start()?.call().await?;
-    check(server.token_calls() == token_calls, "the next start goes on with the token in the file")?;
+    check(server.token_requests() == token_requests, "the next start uses the token in the file")?;
 
-    println!("(the server ends all access tokens)");
+    println!("(the server revokes all access tokens)");
     server.registry().revoke_access_tokens();
     start()?.call().await?;
-    check(server.token_calls() == token_calls + 1, "it is renewed, and nobody is asked")?;
+    check(server.token_requests() == token_requests + 1, "the token is refreshed without a login")?;
     start()?.call().await?;
-    check(server.token_calls() == token_calls + 1, "and the new one is in the file")?;
+    check(server.token_requests() == token_requests + 1, "the new token is in the file")?;
 
-    let token = start()?.token().await?.ok_or("there is a token to end")?;
+    println!("(the token in the file is about to expire)");
+    make_due(&dir.0)?;
+    let due = start()?.token().await?;
+    run(start()?).await?;
+    check(server.token_requests() == token_requests + 2, "the token is refreshed in the background")?;
+    check(start()?.token().await? != due, "the program ends only after the new token is in the file")?;
+    start()?.call().await?;
+    check(server.token_requests() == token_requests + 2, "the login is not lost")?;
+
+    let token = start()?.token().await?.ok_or("there is no token to revoke")?;
     start()?.logout().await?;
-    check(!server.registry().accepts(token.access_token()), "the server has ended the token")?;
+    check(!server.registry().accepts(token.access_token()), "the server has revoked the token")?;
     start()?.status().await?;
-    check(start()?.call().await.is_err(), "and there is none in the file")
+    check(start()?.call().await.is_err(), "there is no token in the file")
 }
 
-/// Removed in the end.
-struct Folder(PathBuf);
+/// Runs `call` like a separate program: when it returns, its runtime shuts down and drops all background tasks.
+async fn run(program: Program) -> Result<(), BoxError> {
+    spawn_blocking(move || Runtime::new()?.block_on(program.call())).await?
+}
 
-impl Drop for Folder {
+/// Changes the file so that the token expires soon.
+fn make_due(path: &Path) -> Result<(), BoxError> {
+    let files = fs::read_dir(path)?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>, BoxError>>()?;
+    let file = files
+        .iter()
+        .find(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .ok_or("there is no login")?;
+    let mut login: Value = serde_json::from_slice(&fs::read(file)?)?;
+    let in_a_minute = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)? + Duration::from_secs(60);
+    login["token"]["expires_at"] = in_a_minute.as_secs().into();
+    Ok(fs::write(file, login.to_string())?)
+}
+
+/// A directory that is removed on drop.
+struct TempDir(PathBuf);
+
+impl Drop for TempDir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }

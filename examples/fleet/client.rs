@@ -1,4 +1,4 @@
-//! One client: a layer of its own, and so a token of its own.
+//! One client with its own layer, and so its own token.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use super::{
     variant::Variant,
 };
 
-/// From one request of a client to its next.
+/// The interval between two requests of a client.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A request that finds a young token reads it, and that is all. Most of those are left out: this is the longest pause.
-const LEAP: Duration = Duration::from_secs(30 * 60);
+/// The maximum pause between requests that only read a fresh token; most of them are left out.
+const MAX_PAUSE: Duration = Duration::from_secs(30 * 60);
 
 pub(crate) struct Client {
     api: OAuth2<Server, ClientCredentials>,
     uri: Uri,
     changes: watch::Receiver<Option<Token>>,
-    /// How long a token is too young to be renewed.
-    youth: Duration,
-    young_until: Instant,
+    /// How long after its issue a token cannot be refreshed yet.
+    fresh_for: Duration,
+    fresh_until: Instant,
 }
 
 impl Client {
@@ -37,32 +37,32 @@ impl Client {
             changes: layer.tokens().changes(),
             api: layer.layer(server.clone()),
             uri: Uri::from_static(API),
-            youth: LIFETIME - variant.earliest,
-            young_until: Instant::now(),
+            fresh_for: LIFETIME - variant.earliest,
+            fresh_until: Instant::now(),
         })
     }
 
-    /// Sends a request. The API answers at once: what time it takes, it waits for a token.
+    /// Sends a request. The API responds at once, so any delay is a wait for a token.
     pub(crate) fn send(&self) -> impl Future<Output = Result<(), BoxError>> + Send + use<> {
         let (mut api, mut request) = (self.api.clone(), Request::new(Full::<Bytes>::default()));
         *request.uri_mut() = self.uri.clone();
         async move {
             match api.ready().await?.call(request).await?.status() {
                 StatusCode::OK => Ok(()),
-                refusal => Err(format!("the API answers {refusal}").into()),
+                status => Err(format!("the API responded with {status}").into()),
             }
         }
     }
 
-    /// How long after a request at `now` comes the next one that is not left out.
+    /// The pause after a request at `now` until the next one that is not left out.
     pub(crate) fn pause(&mut self, now: Instant) -> Result<Duration, BoxError> {
         if self.changes.has_changed()? {
             self.changes.mark_unchanged();
-            // It came since the request before, and the very first one within two intervals.
-            self.young_until = now + self.youth - 2 * INTERVAL;
+            // The token was issued after the previous request; the first token within two intervals.
+            self.fresh_until = now + self.fresh_for - 2 * INTERVAL;
         }
-        let pause = self.young_until.duration_since(now).min(LEAP);
-        // Each client keeps its place within the second.
+        let pause = self.fresh_until.duration_since(now).min(MAX_PAUSE);
+        // Whole seconds keep each client at its offset within the second.
         Ok(Duration::from_secs(pause.as_secs()).max(INTERVAL))
     }
 }

@@ -8,31 +8,31 @@ type Layer = OAuth2Layer<ClientCredentials>;
 
 pub(crate) struct Variant {
     pub(crate) name: &'static str,
-    /// What the layer is told.
+    /// Sets the options of the layer.
     pub(crate) options: fn(Layer) -> Result<Layer, Error>,
-    /// How long before its end a token is due, at the earliest and at the latest.
+    /// How long before its expiry a token is due, at the earliest and at the latest.
     pub(crate) earliest: Duration,
     pub(crate) latest: Duration,
 }
 
 pub(crate) const WITHOUT_JITTER: Variant = Variant {
-    name: "ahead of the end, without jitter",
+    name: "ahead of expiry, without jitter",
     options: |layer| layer.refresh_ahead_jitter(0.0),
     earliest: Duration::from_secs(300),
     latest: Duration::from_secs(300),
 };
 
 pub(crate) const DEFAULTS: Variant = Variant {
-    name: "ahead of the end, with jitter: the defaults",
+    name: "ahead of expiry, with jitter: the defaults",
     options: Ok,
     earliest: Duration::from_secs(300),
     latest: Duration::from_secs(240),
 };
 
-pub(crate) const AT_THE_END: Variant = Variant {
-    name: "at the end",
+pub(crate) const AT_EXPIRY: Variant = Variant {
+    name: "at expiry",
     options: |layer| Ok(layer.refresh_ahead(Duration::ZERO)),
-    // The skew, for a token is not sent in its last seconds.
+    // The clock skew: a token is not sent in its last seconds.
     earliest: Duration::from_secs(30),
     latest: Duration::from_secs(30),
 };

@@ -11,13 +11,13 @@ use hyper::body::Incoming;
 use serde_json::json;
 
 use super::{
-    answer::{Answer, challenge, json_answer},
     listener::Listener,
     registry::Registry,
+    response::{ServerResponse, challenge, json_response},
     server::AuthServer,
 };
 
-/// A protected HTTP API, on a port of its own and so of another origin than the authorization server.
+/// A protected HTTP API. It has its own port, so its origin differs from that of the authorization server.
 pub(crate) struct Api {
     listener: Listener,
     counts: Arc<Counts>,
@@ -26,7 +26,7 @@ pub(crate) struct Api {
 #[derive(Default)]
 struct Counts {
     accepted: AtomicUsize,
-    refused: AtomicUsize,
+    rejected: AtomicUsize,
 }
 
 impl Api {
@@ -34,8 +34,8 @@ impl Api {
         let counts = Arc::new(Counts::default());
         let (registry, counters) = (server.registry().clone(), Arc::clone(&counts));
         let handler = move |request| {
-            let answer = answer(&registry, &counters, &request);
-            async move { answer }
+            let response = response(&registry, &counters, &request);
+            async move { response }
         };
         let listener = Listener::serve(handler).await?;
         Ok(Self { listener, counts })
@@ -46,23 +46,23 @@ impl Api {
         self.listener.origin()
     }
 
-    /// The address of a path, which begins with a slash. Every path exists.
+    /// The URL of a path, which begins with a slash. Every path exists.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.listener.origin())
     }
 
-    /// How many requests came with a good token.
+    /// The number of requests with a valid token.
     pub(crate) fn accepted(&self) -> usize {
         self.counts.accepted.load(Ordering::SeqCst)
     }
 
-    /// How many came without one.
-    pub(crate) fn refused(&self) -> usize {
-        self.counts.refused.load(Ordering::SeqCst)
+    /// The number of requests without a valid token.
+    pub(crate) fn rejected(&self) -> usize {
+        self.counts.rejected.load(Ordering::SeqCst)
     }
 }
 
-fn answer(registry: &Registry, counts: &Counts, request: &Request<Incoming>) -> Answer {
+fn response(registry: &Registry, counts: &Counts, request: &Request<Incoming>) -> ServerResponse {
     let header = request.headers().get(AUTHORIZATION);
     let token_ok = registry.accepts_header(header.map(|value| value.as_bytes()));
     let body = json!({
@@ -72,11 +72,11 @@ fn answer(registry: &Registry, counts: &Counts, request: &Request<Incoming>) -> 
     });
     if token_ok {
         counts.accepted.fetch_add(1, Ordering::SeqCst);
-        json_answer(StatusCode::OK, &body)
+        json_response(StatusCode::OK, &body)
     } else {
-        counts.refused.fetch_add(1, Ordering::SeqCst);
-        let mut answer = json_answer(StatusCode::UNAUTHORIZED, &body);
-        challenge(&mut answer, "Bearer error=\"invalid_token\"");
-        answer
+        counts.rejected.fetch_add(1, Ordering::SeqCst);
+        let mut response = json_response(StatusCode::UNAUTHORIZED, &body);
+        challenge(&mut response, "Bearer error=\"invalid_token\"");
+        response
     }
 }

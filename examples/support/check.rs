@@ -1,6 +1,6 @@
 use tower::BoxError;
 
-/// Ends the example with an error, and so with exit code 1, unless `claim` is true.
+/// Returns an error, which ends the example with exit code 1, unless `holds` is true.
 pub(crate) fn check(holds: bool, claim: &str) -> Result<(), BoxError> {
-    if holds { Ok(()) } else { Err(format!("this should be so, and is not: {claim}").into()) }
+    if holds { Ok(()) } else { Err(format!("check failed: {claim}").into()) }
 }

@@ -11,11 +11,11 @@ use super::{
 
 const LIFETIME: Duration = Duration::from_secs(60);
 
-/// The authorization codes that were given out.
+/// The authorization codes that were issued.
 #[derive(Default)]
 pub(crate) struct Codes(Mutex<HashMap<String, Issued>>);
 
-/// What a person has consented to.
+/// The consent that a code stands for.
 pub(crate) struct Consent {
     pub(crate) client: String,
     pub(crate) redirect_uri: String,
@@ -23,8 +23,8 @@ pub(crate) struct Consent {
     pub(crate) scope: Option<String>,
 }
 
-/// What a client shows to get a token for the code.
-pub(crate) struct Claim<'a> {
+/// The parameters of a token request with a code.
+pub(crate) struct CodeExchange<'a> {
     pub(crate) code: &'a str,
     pub(crate) client: &'a str,
     pub(crate) redirect_uri: &'a str,
@@ -33,33 +33,33 @@ pub(crate) struct Claim<'a> {
 
 struct Issued {
     consent: Consent,
-    ends: Instant,
-    spent: Option<Login>,
+    expires_at: Instant,
+    used: Option<Login>,
 }
 
 impl Codes {
     pub(crate) fn issue(&self, consent: Consent) -> String {
         let code = opaque();
-        let issued = Issued { consent, ends: Instant::now() + LIFETIME, spent: None };
+        let issued = Issued { consent, expires_at: Instant::now() + LIFETIME, used: None };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(code.clone(), issued);
         code
     }
 
-    /// The login that the code stands for, and its scope. A code counts once, whatever comes of it; shown again, it is
-    /// stolen, and what it brought before ends (RFC 6749 §4.1.2).
-    pub(crate) fn redeem(&self, claim: &Claim<'_>, registry: &Registry) -> Option<(Login, Option<String>)> {
+    /// Redeems a code for its login and scope. A code can be used once, whether that succeeds or not. A second use revokes
+    /// the tokens of the first (RFC 6749 §4.1.2).
+    pub(crate) fn redeem(&self, exchange: &CodeExchange<'_>, registry: &Registry) -> Option<(Login, Option<String>)> {
         let mut codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let issued = codes.get_mut(claim.code).filter(|issued| issued.consent.client == claim.client)?;
-        if let Some(login) = issued.spent {
+        let issued = codes.get_mut(exchange.code).filter(|issued| issued.consent.client == exchange.client)?;
+        if let Some(login) = issued.used {
             registry.revoke(login);
             return None;
         }
-        let login = registry.begin_login();
-        issued.spent = Some(login);
+        let login = registry.start_login();
+        issued.used = Some(login);
         let consent = &issued.consent;
-        let good = Instant::now() < issued.ends
-            && consent.redirect_uri == claim.redirect_uri
-            && consent.challenge.is_met_by(claim.verifier);
-        good.then(|| (login, consent.scope.clone()))
+        let valid = Instant::now() < issued.expires_at
+            && consent.redirect_uri == exchange.redirect_uri
+            && consent.challenge.matches(exchange.verifier);
+        valid.then(|| (login, consent.scope.clone()))
     }
 }

@@ -6,7 +6,7 @@ use tower::ServiceExt;
 
 use super::{listener::Listener, registry::Registry, server::AuthServer};
 
-/// The standard health service of gRPC, here for those with a good token only.
+/// The standard health service of gRPC, which requires a valid token here.
 pub(crate) struct Grpc {
     listener: Listener,
 }
@@ -15,7 +15,7 @@ impl Grpc {
     pub(crate) async fn start(server: &AuthServer) -> io::Result<Self> {
         let registry = server.registry().clone();
         let (_, health) = health_reporter();
-        let service = InterceptedService::new(health, move |request| admit(&registry, request));
+        let service = InterceptedService::new(health, move |request| authorize(&registry, request));
         let handler = move |request| {
             let response = service.clone().oneshot(request);
             async move {
@@ -35,7 +35,7 @@ impl Grpc {
     }
 }
 
-fn admit(registry: &Registry, request: Request<()>) -> Result<Request<()>, Status> {
+fn authorize(registry: &Registry, request: Request<()>) -> Result<Request<()>, Status> {
     let header = request.metadata().get("authorization");
     if registry.accepts_header(header.map(|value| value.as_bytes())) {
         Ok(request)

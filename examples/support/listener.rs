@@ -12,13 +12,13 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// A service on a free port of 127.0.0.1. It speaks HTTP/1.1 and HTTP/2 without TLS, and stops when this is dropped.
+/// A service on a free port of 127.0.0.1, over HTTP/1.1 and HTTP/2 without TLS. Dropping the handle stops it.
 pub(crate) struct Listener {
     address: SocketAddr,
     task: JoinHandle<()>,
 }
 
-/// The free port, before anything answers there.
+/// A bound port that is not served yet.
 pub(crate) struct Bound {
     address: SocketAddr,
     listener: TcpListener,
@@ -72,7 +72,7 @@ impl Drop for Listener {
     }
 }
 
-// The connections belong to this future, so aborting it closes them too.
+// This future owns the connections, so aborting it closes them too.
 async fn accept<H, F, B>(listener: TcpListener, handler: H)
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
@@ -91,7 +91,7 @@ where
             async move { Ok::<_, Infallible>(response.await) }
         });
         connections.spawn(async move {
-            // A client that hangs up in the middle is no concern of the server.
+            // The client may have closed the connection.
             let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
         });
     }

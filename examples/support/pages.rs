@@ -6,23 +6,23 @@ use http::{
 use http_body_util::Full;
 
 use super::{
-    answer::{Answer, Refusal},
     form::Form,
+    response::{OAuthError, ServerResponse},
 };
 
-/// The only person that the server knows. Any password will do.
+/// The only user of the server. Any password is accepted.
 pub(crate) const PERSON: &str = "alice";
 
-/// Who somebody says they are, and what they decide: what the pages ask.
+/// The user's decision on the consent page.
 pub(crate) enum Decision {
     Allow,
     Deny,
-    /// It is not the person: ask again.
+    /// The user name or the password is wrong, or no button was chosen.
     Unknown,
 }
 
 impl Decision {
-    pub(crate) fn of(form: &Form) -> Result<Self, Refusal> {
+    pub(crate) fn of(form: &Form) -> Result<Self, OAuthError> {
         let known = form.get("username")? == Some(PERSON) && form.get("password")?.is_some();
         match form.get("decision")? {
             Some("deny") => Ok(Self::Deny),
@@ -32,8 +32,8 @@ impl Decision {
     }
 }
 
-/// Asks who is there, and whether the client may have what it asks for. The form goes to the address of the page itself.
-pub(crate) fn consent_page(question: &str, user_code_field: Option<&str>, hint: &str) -> Answer {
+/// A page for login and consent. Its form is posted to the URL of the page.
+pub(crate) fn consent_page(question: &str, user_code_field: Option<&str>, hint: &str) -> ServerResponse {
     let code_field = user_code_field.map(|code| {
         format!(r#"<label>Code <input name="user_code" value="{}" autocomplete="off"></label>"#, escaped(code))
     });
@@ -50,24 +50,24 @@ pub(crate) fn consent_page(question: &str, user_code_field: Option<&str>, hint: 
     page(StatusCode::OK, &form)
 }
 
-/// Says one thing.
-pub(crate) fn message_page(status: StatusCode, message: &str) -> Answer {
+/// A page with a message.
+pub(crate) fn message_page(status: StatusCode, message: &str) -> ServerResponse {
     page(status, &format!("<p>{}</p>", escaped(message)))
 }
 
-/// Sends the browser on, with GET whatever it came with: no password goes along (RFC 9700 §4.12).
-pub(crate) fn see_other(location: &str) -> Answer {
+/// Redirects the browser with 303, so that it does not repeat the POST with the password (RFC 9700 §4.12).
+pub(crate) fn see_other(location: &str) -> ServerResponse {
     match HeaderValue::try_from(location) {
         Ok(location) => {
-            let mut answer = message_page(StatusCode::SEE_OTHER, "Back to the application.");
-            answer.headers_mut().insert(LOCATION, location);
-            answer
+            let mut response = message_page(StatusCode::SEE_OTHER, "Back to the application.");
+            response.headers_mut().insert(LOCATION, location);
+            response
         }
-        Err(_) => message_page(StatusCode::BAD_REQUEST, "That address cannot be sent."),
+        Err(_) => message_page(StatusCode::BAD_REQUEST, "The redirect URI is not a valid header value."),
     }
 }
 
-fn page(status: StatusCode, content: &str) -> Answer {
+fn page(status: StatusCode, content: &str) -> ServerResponse {
     let html = format!(
         r#"<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
@@ -76,16 +76,16 @@ fn page(status: StatusCode, content: &str) -> Answer {
 label, input, button {{ display: block; width: 100%; box-sizing: border-box; margin: .5rem 0; font: inherit }}</style>
 <h1>Example server</h1>{content}</html>"#
     );
-    let mut answer = Response::new(Full::new(Bytes::from(html)));
-    *answer.status_mut() = status;
-    let headers = answer.headers_mut();
+    let mut response = Response::new(Full::new(Bytes::from(html)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    // Nobody may put the page into a frame and have the person click on what they do not see (RFC 9700 §4.16).
+    // Prevents clickjacking (RFC 9700 §4.16).
     let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
     headers.insert(CONTENT_SECURITY_POLICY, policy);
-    answer
+    response
 }
 
 fn escaped(text: &str) -> String {

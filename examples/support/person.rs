@@ -16,19 +16,19 @@ use url::{Url, form_urlencoded};
 
 use super::pages::PERSON;
 
-/// Whether a human can answer. Without one, an example plays the person itself.
-pub(crate) fn somebody_is_there() -> bool {
+/// Whether a user is at the terminal. Otherwise the examples simulate a user.
+pub(crate) fn is_attended() -> bool {
     let unattended = cfg!(test) || env::var_os("TOWER_OAUTH2_UNATTENDED").is_some();
     !unattended && std::io::stdin().is_terminal()
 }
 
-/// Alice with a browser: follows links, keeps cookies, and fills the forms of the authorization server in.
+/// A simulated user with a browser: follows redirects, keeps cookies, and submits the authorization server's forms.
 pub(crate) struct Person {
     http: legacy::Client<HttpConnector, Full<Bytes>>,
     cookies: HashMap<String, String>,
 }
 
-/// What the browser shows in the end.
+/// The page at the end of the redirects.
 pub(crate) struct Page {
     pub(crate) url: Url,
     pub(crate) status: StatusCode,
@@ -36,7 +36,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// What a person reads there: the text without the markup.
+    /// The text of the page without the markup.
     pub(crate) fn message(&self) -> String {
         let body = self.text.rsplit("</style>").next().unwrap_or_default();
         let text = body
@@ -60,26 +60,26 @@ impl Person {
         Self { http, cookies: HashMap::new() }
     }
 
-    /// Opens an address, and whatever it redirects to.
+    /// Opens a URL and follows its redirects.
     pub(crate) async fn open(&mut self, url: &str) -> Result<Page, BoxError> {
         self.browse(Method::GET, Url::parse(url)?, String::new()).await
     }
 
-    /// Opens an address that leads to the login page, decides there, and returns the page that this leads to.
+    /// Opens a URL that leads to the login page, submits the decision, and returns the resulting page.
     pub(crate) async fn log_in(&mut self, url: &str, choice: Choice) -> Result<Page, BoxError> {
         let page = self.open(url).await?;
-        self.fill_in(page, None, choice).await
+        self.submit_form(page, None, choice).await
     }
 
-    /// Opens the page that a device has named, types its code in, and decides.
+    /// Opens the verification page of a device, and submits the user code and the decision.
     pub(crate) async fn type_code(&mut self, uri: &str, code: &str, choice: Choice) -> Result<Page, BoxError> {
         let page = self.open(uri).await?;
-        self.fill_in(page, Some(code), choice).await
+        self.submit_form(page, Some(code), choice).await
     }
 
-    async fn fill_in(&mut self, page: Page, user_code: Option<&str>, choice: Choice) -> Result<Page, BoxError> {
+    async fn submit_form(&mut self, page: Page, user_code: Option<&str>, choice: Choice) -> Result<Page, BoxError> {
         if !page.text.contains("<form method=\"post\">") {
-            return Err(format!("there is nothing to fill in at {}: {}", page.url, page.status).into());
+            return Err(format!("no form at {}: {}", page.url, page.status).into());
         }
         self.browse(Method::POST, page.url, filled_form(user_code, choice)).await
     }
@@ -108,7 +108,7 @@ impl Person {
             url = url.join(location.to_str()?)?;
             (method, form) = (Method::GET, String::new());
         }
-        Err("the redirects have no end".into())
+        Err("too many redirects".into())
     }
 }
 
@@ -125,7 +125,7 @@ fn filled_form(user_code: Option<&str>, choice: Choice) -> String {
     form.finish()
 }
 
-/// Stands in for the system's browser: what opens an address for a grant, and the pages that it has led to.
+/// Simulates the system's browser. Returns a function that opens a URL, and the pages that this resulted in.
 pub(crate) fn browser(
     choice: Choice,
 ) -> (impl Fn(&Url) + Send + Sync + 'static, mpsc::UnboundedReceiver<Result<Page, BoxError>>) {
@@ -134,7 +134,7 @@ pub(crate) fn browser(
     let open = move |url: &Url| {
         let (url, pages) = (url.to_string(), pages.clone());
         runtime.spawn(async move {
-            // Nobody may be looking any more.
+            // The receiver may have been dropped.
             let _ = pages.send(Person::new().log_in(&url, choice).await);
         });
     };

@@ -10,33 +10,35 @@ use http::{Method, Request};
 use hyper::body::Incoming;
 
 use super::{
-    answer::{Answer, not_found},
+    assertions::Assertions,
     authorization_endpoint,
     codes::Codes,
     device_endpoint,
     devices::Devices,
     listener::Listener,
     registry::Registry,
+    response::{ServerResponse, not_found},
     revocation_endpoint,
     settings::Settings,
     token_endpoint,
 };
 
-/// An authorization server on a free port of 127.0.0.1, which stops when it is dropped.
+/// An authorization server on a free port of 127.0.0.1. Dropping it stops it.
 pub(crate) struct AuthServer {
     listener: Listener,
     state: Arc<State>,
 }
 
-/// What the endpoints share.
+/// The state that the endpoints share.
 pub(crate) struct State {
-    /// The server's own address, by which clients tell it from others (RFC 9207).
+    /// The issuer identifier (RFC 9207).
     pub(crate) issuer: String,
     pub(crate) settings: Settings,
     pub(crate) registry: Registry,
+    pub(crate) assertions: Assertions,
     pub(crate) codes: Codes,
     pub(crate) devices: Devices,
-    pub(crate) token_calls: AtomicUsize,
+    pub(crate) token_requests: AtomicUsize,
 }
 
 impl AuthServer {
@@ -46,13 +48,24 @@ impl AuthServer {
             issuer: bound.origin(),
             settings,
             registry: Registry::default(),
+            assertions: Assertions::default(),
             codes: Codes::default(),
             devices: Devices::default(),
-            token_calls: AtomicUsize::new(0),
+            token_requests: AtomicUsize::new(0),
         });
         let shared = Arc::clone(&state);
         let listener = bound.serve(move |request| route(Arc::clone(&shared), request));
         Ok(Self { listener, state })
+    }
+
+    /// The issuer identifier, which is the audience of assertions.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.state.issuer
+    }
+
+    /// The keys of clients that sign, and of others whose assertions are accepted.
+    pub(crate) fn assertions(&self) -> &Assertions {
+        &self.state.assertions
     }
 
     pub(crate) fn token_url(&self) -> String {
@@ -75,16 +88,16 @@ impl AuthServer {
         format!("{}{path}", self.listener.origin())
     }
 
-    /// How many requests have reached the token endpoint.
-    pub(crate) fn token_calls(&self) -> usize {
-        self.state.token_calls.load(Ordering::SeqCst)
+    /// The number of requests to the token endpoint.
+    pub(crate) fn token_requests(&self) -> usize {
+        self.state.token_requests.load(Ordering::SeqCst)
     }
 
-    /// A login that happened somewhere else: its access token and its refresh token.
+    /// Starts a login outside the program, and returns its access token and its refresh token.
     pub(crate) fn log_in_elsewhere(&self, client: &str) -> (String, String) {
         let registry = self.registry();
-        let login = registry.begin_login();
-        (registry.issue(login, self.state.settings.lifetime), registry.issue_refresh(login, client))
+        let login = registry.start_login();
+        (registry.issue(login, self.state.settings.lifetime), registry.issue_refresh_token(login, client))
     }
 
     pub(crate) fn registry(&self) -> &Registry {
@@ -92,11 +105,11 @@ impl AuthServer {
     }
 }
 
-async fn route(state: Arc<State>, request: Request<Incoming>) -> Answer {
+async fn route(state: Arc<State>, request: Request<Incoming>) -> ServerResponse {
     match (request.method(), request.uri().path()) {
-        (&Method::POST, "/token") => token_endpoint::answer(&state, request).await,
-        (&Method::POST, "/revoke") => revocation_endpoint::answer(&state, request).await,
-        (&Method::GET | &Method::POST, "/authorize") => authorization_endpoint::answer(&state, request).await,
+        (&Method::POST, "/token") => token_endpoint::response(&state, request).await,
+        (&Method::POST, "/revoke") => revocation_endpoint::response(&state, request).await,
+        (&Method::GET | &Method::POST, "/authorize") => authorization_endpoint::response(&state, request).await,
         (&Method::POST, "/device_authorization") => device_endpoint::authorize(&state, request).await,
         (&Method::GET | &Method::POST, "/device") => device_endpoint::verify(&state, request).await,
         _ => not_found(),

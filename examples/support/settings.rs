@@ -1,7 +1,7 @@
 use std::{collections::HashMap, time::Duration};
 
-/// How the server behaves. The default knows the client `example` with the secret `secret` and the public client `app`,
-/// answers at once, and gives tokens that live for an hour.
+/// The settings of the server. By default it has the client `example` with the secret `secret` and the public client `app`,
+/// responds at once, and issues tokens with a lifetime of one hour.
 #[derive(Clone)]
 pub(crate) struct Settings {
     clients: HashMap<String, ClientKind>,
@@ -35,43 +35,43 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// One more client.
+    /// Adds a client.
     pub(crate) fn client(mut self, id: &str, secret: &str) -> Self {
         self.clients.insert(id.to_owned(), ClientKind::Confidential { secret: secret.to_owned() });
         self
     }
 
-    /// One more client, of those that cannot keep a secret: an app on a person's machine.
+    /// Adds a public client (RFC 6749 §2.1): an app that cannot keep a secret.
     pub(crate) fn public_client(mut self, id: &str) -> Self {
         self.clients.insert(id.to_owned(), ClientKind::Public);
         self
     }
 
-    /// One more address that the client may send a person back to. Loopback addresses need none.
+    /// Adds a redirect URI of a client. Loopback URIs need none.
     pub(crate) fn redirect_uri(mut self, client: &str, uri: &str) -> Self {
         self.redirect_uris.push((client.to_owned(), uri.to_owned()));
         self
     }
 
-    /// How long an access token lives. `expires_in` counts whole seconds.
+    /// Sets the lifetime of access tokens. `expires_in` has whole seconds.
     pub(crate) fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
     }
 
-    /// How long the token endpoint thinks before it answers.
+    /// Sets the latency of the token endpoint.
     pub(crate) fn latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
         self
     }
 
-    /// Gives a refresh token with every access token. Each can be used once: its use brings a new one.
+    /// Issues a refresh token with every access token. Each can be used once.
     pub(crate) fn refresh_tokens(mut self) -> Self {
         self.refresh_tokens = true;
         self
     }
 
-    /// How long a device code lives, and how long a device has to wait between two polls. Both count whole seconds.
+    /// Sets the lifetime of device codes and the interval of polls. Both have whole seconds.
     pub(crate) fn device(mut self, lifetime: Duration, interval: Duration) -> Self {
         (self.device_lifetime, self.device_interval) = (lifetime, interval);
         self

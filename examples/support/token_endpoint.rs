@@ -5,34 +5,34 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Answer, Refusal, json_answer},
     client_auth::authenticate,
-    codes::Claim,
+    codes::CodeExchange,
     form::Form,
     pages::PERSON,
     registry::Login,
+    response::{OAuthError, ServerResponse, json_response},
     server::State,
 };
 
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// `POST /token`.
-pub(crate) async fn answer(state: &State, request: Request<Incoming>) -> Answer {
-    state.token_calls.fetch_add(1, Ordering::SeqCst);
+pub(crate) async fn response(state: &State, request: Request<Incoming>) -> ServerResponse {
+    state.token_requests.fetch_add(1, Ordering::SeqCst);
     tokio::time::sleep(state.settings.latency).await;
     let (parts, body) = request.into_parts();
     let token = match Form::read(&parts.headers, body).await {
         Ok(form) => grant(state, &parts.headers, &form),
-        Err(refusal) => Err(refusal),
+        Err(error) => Err(error),
     };
     match token {
-        Ok(token) => json_answer(StatusCode::OK, &token),
-        Err(refusal) => refusal.answer(),
+        Ok(token) => json_response(StatusCode::OK, &token),
+        Err(error) => error.response(),
     }
 }
 
-fn grant(state: &State, headers: &HeaderMap, form: &Form) -> Result<Value, Refusal> {
-    let client = authenticate(&state.settings, headers, form)?;
+fn grant(state: &State, headers: &HeaderMap, form: &Form) -> Result<Value, OAuthError> {
+    let client = authenticate(state, headers, form)?;
     match form.require("grant_type")? {
         "client_credentials" => client_credentials(state, &client, form),
         "password" => password(state, &client, form),
@@ -40,70 +40,70 @@ fn grant(state: &State, headers: &HeaderMap, form: &Form) -> Result<Value, Refus
         "urn:ietf:params:oauth:grant-type:device_code" => device_code(state, &client, form),
         "urn:ietf:params:oauth:grant-type:token-exchange" => token_exchange(state, &client, form),
         "refresh_token" => refresh_token(state, &client, form),
-        _ => Err(Refusal::bad_request("unsupported_grant_type")),
+        _ => Err(OAuthError::bad_request("unsupported_grant_type")),
     }
 }
 
 /// RFC 6749 §4.4.
-fn client_credentials(state: &State, client: &str, form: &Form) -> Result<Value, Refusal> {
+fn client_credentials(state: &State, client: &str, form: &Form) -> Result<Value, OAuthError> {
     confidential(state, client)?;
-    Ok(issue(state, client, state.registry.begin_login(), form.scope()?))
+    Ok(issue(state, client, state.registry.start_login(), form.scope()?))
 }
 
 /// RFC 6749 §4.3.
-fn password(state: &State, client: &str, form: &Form) -> Result<Value, Refusal> {
+fn password(state: &State, client: &str, form: &Form) -> Result<Value, OAuthError> {
     form.require("password")?;
     if form.require("username")? != PERSON {
-        return Err(Refusal::invalid_grant());
+        return Err(OAuthError::invalid_grant());
     }
-    Ok(issue(state, client, state.registry.begin_login(), form.scope()?))
+    Ok(issue(state, client, state.registry.start_login(), form.scope()?))
 }
 
 /// RFC 6749 §4.1.3.
-fn authorization_code(state: &State, client: &str, form: &Form) -> Result<Value, Refusal> {
-    let claim = Claim {
+fn authorization_code(state: &State, client: &str, form: &Form) -> Result<Value, OAuthError> {
+    let exchange = CodeExchange {
         client,
         code: form.require("code")?,
         redirect_uri: form.require("redirect_uri")?,
         verifier: form.require("code_verifier")?,
     };
-    let (login, scope) = state.codes.redeem(&claim, &state.registry).ok_or_else(Refusal::invalid_grant)?;
+    let (login, scope) = state.codes.redeem(&exchange, &state.registry).ok_or_else(OAuthError::invalid_grant)?;
     Ok(issue(state, client, login, scope.as_deref()))
 }
 
 /// RFC 8628 §3.4.
-fn device_code(state: &State, client: &str, form: &Form) -> Result<Value, Refusal> {
+fn device_code(state: &State, client: &str, form: &Form) -> Result<Value, OAuthError> {
     let scope = state.devices.poll(form.require("device_code")?, client, form.get("code_verifier")?)?;
-    Ok(issue(state, client, state.registry.begin_login(), scope.as_deref()))
+    Ok(issue(state, client, state.registry.start_login(), scope.as_deref()))
 }
 
-/// RFC 8693: the caller's token for one that belongs to the same login, and so ends with it.
-fn token_exchange(state: &State, client: &str, form: &Form) -> Result<Value, Refusal> {
+/// RFC 8693. The new token belongs to the login of the subject token, and is revoked with it.
+fn token_exchange(state: &State, client: &str, form: &Form) -> Result<Value, OAuthError> {
     confidential(state, client)?;
     if form.require("subject_token_type")? != ACCESS_TOKEN {
-        return Err(Refusal::invalid_request());
+        return Err(OAuthError::invalid_request());
     }
-    let login = state.registry.login_of(form.require("subject_token")?).ok_or_else(Refusal::invalid_request)?;
+    let login = state.registry.login_of(form.require("subject_token")?).ok_or_else(OAuthError::invalid_request)?;
     let mut token = bearer(state, login, form.scope()?);
     token["issued_token_type"] = ACCESS_TOKEN.into();
     Ok(token)
 }
 
-/// RFC 6749 §6. The login stays the same, so that a stolen refresh token brings all of it down.
-fn refresh_token(state: &State, client: &str, form: &Form) -> Result<Value, Refusal> {
-    let login = state.registry.spend_refresh(form.require("refresh_token")?, client);
-    Ok(issue(state, client, login.ok_or_else(Refusal::invalid_grant)?, form.scope()?))
+/// RFC 6749 §6. The login stays the same, so that reuse of a refresh token revokes all of its tokens.
+fn refresh_token(state: &State, client: &str, form: &Form) -> Result<Value, OAuthError> {
+    let login = state.registry.use_refresh_token(form.require("refresh_token")?, client);
+    Ok(issue(state, client, login.ok_or_else(OAuthError::invalid_grant)?, form.scope()?))
 }
 
-/// Some grants are only for clients that have proved who they are.
-fn confidential(state: &State, client: &str) -> Result<(), Refusal> {
-    if state.settings.is_public(client) { Err(Refusal::bad_request("unauthorized_client")) } else { Ok(()) }
+/// Rejects public clients: some grants require client authentication.
+fn confidential(state: &State, client: &str) -> Result<(), OAuthError> {
+    if state.settings.is_public(client) { Err(OAuthError::bad_request("unauthorized_client")) } else { Ok(()) }
 }
 
 fn issue(state: &State, client: &str, login: Login, scope: Option<&str>) -> Value {
     let mut token = bearer(state, login, scope);
     if state.settings.refresh_tokens {
-        token["refresh_token"] = state.registry.issue_refresh(login, client).into();
+        token["refresh_token"] = state.registry.issue_refresh_token(login, client).into();
     }
     token
 }

@@ -1,5 +1,5 @@
-//! Sessions by cookie. Yours are in your framework, or in a database; what matters here is that a login belongs to the
-//! browser that began it.
+//! Sessions by cookie. A real application uses those of its framework or a database. Important here: a login belongs to the browser that
+//! started it, and all replicas can load it.
 
 use std::{
     collections::HashMap,
@@ -8,47 +8,56 @@ use std::{
 
 use axum::http::{HeaderMap, header::COOKIE};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Serialize, de::DeserializeOwned};
 use tower::BoxError;
 
-pub(crate) struct Sessions<T>(Mutex<HashMap<String, T>>);
+/// The sessions in serialized form, as they would be stored on another machine.
+#[derive(Default)]
+pub(crate) struct Sessions(Mutex<HashMap<String, String>>);
 
-impl<T> Default for Sessions<T> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<T> Sessions<T> {
-    /// Begins a session, and returns the cookie for it. Each begins with an id of its own, also when somebody logs in who
-    /// had one: an id that was known before the login must not be worth anything after it.
-    pub(crate) fn begin(&self, session: T, over_https: bool) -> Result<String, BoxError> {
+impl Sessions {
+    /// Starts a session, and returns its cookie. Each session has a new id, even if the browser had one before, so that an id that was
+    /// known before the login is worthless after it.
+    pub(crate) fn start(&self, session: &impl Serialize, over_https: bool) -> Result<String, BoxError> {
         let mut id = [0; 32];
         getrandom::fill(&mut id)?;
         let id = URL_SAFE_NO_PAD.encode(id);
         // `Lax`, not `Strict`: the redirect from the authorization server comes from another site.
         let secure = if over_https { "; Secure" } else { "" };
         let cookie = format!("session={id}; Path=/; HttpOnly; SameSite=Lax{secure}");
-        self.lock().insert(id, session);
+        self.lock().insert(id, serde_json::to_string(session)?);
         Ok(cookie)
     }
 
-    /// Ends the session of this browser, if it is one of those.
-    pub(crate) fn take(&self, headers: &HeaderMap, one_of_those: impl FnOnce(&T) -> bool) -> Option<T> {
-        let (id, mut sessions) = (id(headers)?, self.lock());
-        sessions.get(id).is_some_and(one_of_those).then(|| sessions.remove(id)).flatten()
+    /// Removes and returns the session of this browser, if it matches. Only one of two concurrent requests gets it, so a code is used
+    /// once.
+    pub(crate) fn take<T: DeserializeOwned>(
+        &self,
+        headers: &HeaderMap,
+        matches: impl FnOnce(&T) -> bool,
+    ) -> Result<Option<T>, BoxError> {
+        let mut sessions = self.lock();
+        let Some((id, session)) = id(headers).and_then(|id| Some((id, sessions.get(id)?))) else { return Ok(None) };
+        let session = serde_json::from_str(session)?;
+        if !matches(&session) {
+            return Ok(None);
+        }
+        sessions.remove(id);
+        Ok(Some(session))
     }
 
-    /// The session of this browser, looked at.
-    pub(crate) fn look<R>(&self, headers: &HeaderMap, look: impl FnOnce(&T) -> R) -> Option<R> {
-        self.lock().get(id(headers)?).map(look)
+    /// Returns the session of this browser.
+    pub(crate) fn load<T: DeserializeOwned>(&self, headers: &HeaderMap) -> Result<Option<T>, BoxError> {
+        let session = id(headers).and_then(|id| self.lock().get(id).cloned());
+        Ok(session.map(|session| serde_json::from_str(&session)).transpose()?)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, T>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn id(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn id(headers: &HeaderMap) -> Option<&str> {
     let cookies = headers.get(COOKIE)?.to_str().ok()?;
     cookies.split("; ").find_map(|cookie| cookie.strip_prefix("session="))
 }

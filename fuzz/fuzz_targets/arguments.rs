@@ -1,6 +1,6 @@
-//! Any scope, address or header that a builder takes is sent as it is meant, and any other is refused without repeating it.
+//! A scope, address or header that a builder accepts is sent unchanged. Any other is an error that does not repeat it.
 //!
-//! An input is the name of the argument in a line, and the argument.
+//! An input has the name of the argument on its first line, and then the argument.
 
 #![no_main]
 
@@ -14,19 +14,22 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_oauth2::client::Client;
 use tower_oauth2::endpoint::TokenEndpoint;
-use tower_oauth2::grant::{ClientCredentials, Grant as _};
+use tower_oauth2::grant::{ClientCredentials, Context, Grant as _};
 use tower_oauth2::transport::Transport;
 use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token};
-use tower_oauth2_fuzz::{Answer, Fields, Request, SECRET, TOKEN_URL, Words, form, gives_away, in_virtual_time, told};
+use tower_oauth2_fuzz::{
+    Fields, Placeholders, Request, SECRET, ServerResponse, TOKEN_URL, contains_secret, error_text, form,
+    in_virtual_time,
+};
 use url::{Host, Url};
 
-const WORDS: Words<'_> = Words(&[("$SECRET", SECRET)]);
+const PLACEHOLDERS: Placeholders<'_> = Placeholders(&[("$SECRET", SECRET)]);
 
 fuzz_target!(|input: &[u8]| -> Corpus {
-    if gives_away(input) {
+    if contains_secret(input) {
         return Corpus::Reject;
     }
-    let input = String::from_utf8_lossy(&WORDS.fill(input)).into_owned();
+    let input = String::from_utf8_lossy(&PLACEHOLDERS.fill(input)).into_owned();
     let (name, value) = input.split_once('\n').unwrap_or((&input, ""));
     let (first, second) = value.split_once('\n').unwrap_or((value, ""));
     match name {
@@ -48,11 +51,11 @@ fn scope(scope: &str) {
         Ok(grant) => {
             assert!(names.iter().all(|name| name.chars().all(is_allowed)));
             let sent = names.join(" ");
-            assert_eq!(asked(grant).1.get("scope"), (!sent.is_empty()).then_some(&*sent));
+            assert_eq!(token_request(grant).1.get("scope"), (!sent.is_empty()).then_some(&*sent));
         }
         Err(error) => {
             assert!(!names.iter().all(|name| name.chars().all(is_allowed)));
-            is_refusal_of(&error, "scope");
+            is_argument_error(&error, "scope");
         }
     }
 }
@@ -62,11 +65,11 @@ fn resource(resource: &str) {
     match grant().resource(resource) {
         Ok(grant) => {
             assert!(is_uri);
-            assert_eq!(asked(grant).1.get("resource"), Some(resource));
+            assert_eq!(token_request(grant).1.get("resource"), Some(resource));
         }
         Err(error) => {
             assert!(!is_uri);
-            is_refusal_of(&error, "resource");
+            is_argument_error(&error, "resource");
         }
     }
 }
@@ -75,56 +78,57 @@ fn token_url(token_url: &str) {
     let url = endpoint(token_url);
     match TokenEndpoint::new(token_url, Client::public("id")) {
         Ok(endpoint) => {
-            let url = url.expect("no address of an endpoint");
+            let url = url.expect("the address is not valid for an endpoint");
             assert!(is_safe(&url), "cleartext to {url}");
-            let (request, _) = asked(ClientCredentials::at(endpoint));
+            let (request, _) = token_request(ClientCredentials::from_endpoint(endpoint));
             let sent = request.uri();
             assert_eq!((sent.scheme_str(), sent.host()), (Some(url.scheme()), url.host_str()));
             assert_eq!((sent.port_u16(), sent.path(), sent.query()), (url.port(), url.path(), url.query()));
         }
         Err(error) if error.kind() == ErrorKind::Cleartext => assert!(!is_safe(&url.unwrap())),
         Err(error) => {
-            // There are hosts that a URL can have and a request cannot.
+            // Some hosts are valid in a `Url`, but not in a `Uri`.
             assert!(url.is_none_or(|url| Uri::try_from(url.as_str()).is_err()));
-            is_refusal_of(&error, "token_url");
+            is_argument_error(&error, "token_url");
         }
     }
 }
 
-/// The token goes to the origin that it is bound to, and the two libraries that read addresses agree which one that is.
+/// Checks that the token is sent only to its origin, and that `Url` and `Uri` agree on the origin of an address.
 fn origin(origin: &str, uri: &str) {
-    let home = endpoint(origin);
+    let expected = as_http(origin).and_then(bare);
     let layer = match OAuth2Layer::new(grant()).origin(origin) {
         Ok(layer) => layer,
         Err(error) => {
-            assert_eq!(home, None);
-            return is_refusal_of(&error, "origin");
+            assert_eq!(expected, None);
+            return is_argument_error(&error, "origin");
         }
     };
-    let home = home.expect("no address of an origin");
+    let expected = expected.expect("the address is not valid for an origin");
     let Ok(uri) = Uri::try_from(uri) else { return };
     let text = uri.to_string();
-    let url = Url::parse(&text);
-    let is_home = uri.host().is_none() || url.as_ref().is_ok_and(|url| url.origin() == home.origin());
-    let is_safe = uri.host().is_none() || url.as_ref().is_ok_and(is_safe);
-    let is_clear = uri.scheme_str() == Some("http") && url.as_ref().is_ok_and(|url| !self::is_safe(url));
-    let is_normal = url.is_ok_and(|url| url.as_str() == text);
+    let url = Url::parse(&text).ok();
+    let is_normal = url.as_ref().is_some_and(|url| url.as_str() == text);
+    let url = as_http(&text);
+    let is_allowed = uri.host().is_none() || url.as_ref().is_some_and(|url| url.origin() == expected.origin());
+    let is_safe = uri.host().is_none() || url.as_ref().is_some_and(is_safe);
+    let is_clear = url.as_ref().is_some_and(|url| url.scheme() == "http" && !self::is_safe(url));
 
-    match carries_the_token(&OAuth2Layer::new(grant()), &uri) {
-        Ok(carries) => assert!(carries && !is_clear, "the token goes to {uri}"),
+    match has_token(&OAuth2Layer::new(grant()), &uri) {
+        Ok(is_sent) => assert!(is_sent && !is_clear, "the token is sent to {uri}"),
         Err(error) => assert!(error.kind() == ErrorKind::Cleartext && (!is_safe || !is_normal), "{error}"),
     }
-    match carries_the_token(&layer, &uri) {
-        Ok(true) => assert!(is_home && is_safe, "the token goes to {uri}"),
-        Ok(false) => assert!(!is_home || !is_normal),
+    match has_token(&layer, &uri) {
+        Ok(true) => assert!(is_allowed && is_safe, "the token is sent to {uri}"),
+        Ok(false) => assert!(!is_allowed || !is_normal),
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Cleartext);
             assert!(!is_safe || !is_normal, "{error}");
         }
     }
-    match carries_the_token(&layer.refuse_foreign_origins(), &uri) {
-        Ok(carries) => assert!(carries && is_home && is_safe),
-        Err(error) if error.kind() == ErrorKind::ForeignOrigin => assert!(!is_home || !is_normal),
+    match has_token(&layer.deny_other_origins(), &uri) {
+        Ok(is_sent) => assert!(is_sent && is_allowed && is_safe),
+        Err(error) if error.kind() == ErrorKind::OriginDenied => assert!(!is_allowed || !is_normal),
         Err(error) => assert_eq!(error.kind(), ErrorKind::Cleartext),
     }
 }
@@ -133,9 +137,9 @@ fn header(name: &str, value: &str) {
     let parsed = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
     match grant().header(name, value) {
         Ok(grant) => {
-            let (name, value) = parsed.expect("no header");
-            let (request, _) = asked(grant);
-            // That no header of the protocol is replaced is looked after by those who read the form.
+            let (name, value) = parsed.expect("the header is not valid");
+            let (request, _) = token_request(grant);
+            // `form` checks the headers of the protocol.
             if !["accept", "authorization", "content-type"].contains(&name.as_str()) {
                 assert_eq!(request.headers().get_all(&name).iter().collect::<Vec<_>>(), [&value]);
             }
@@ -144,25 +148,37 @@ fn header(name: &str, value: &str) {
         }
         Err(error) => {
             assert_eq!(parsed, None);
-            is_refusal_of(&error, "header");
+            is_argument_error(&error, "header");
         }
     }
 }
 
-fn is_refusal_of(error: &Error, name: &str) {
+fn is_argument_error(error: &Error, name: &str) {
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    let told = told(error);
-    assert!(told.contains(name) && !told.contains(SECRET), "{told}");
+    let text = error_text(error);
+    assert!(text.contains(name) && !text.contains(SECRET), "{text}");
 }
 
-/// What is an address to send something to (RFC 6749 §3.1, §3.2).
+/// Parses the address of an endpoint (RFC 6749 §3.1, §3.2).
 fn endpoint(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
+    bare(Url::parse(text).ok()?)
+}
+
+fn bare(url: Url) -> Option<Url> {
     let is_bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
     (matches!(url.scheme(), "http" | "https") && is_bare).then_some(url)
 }
 
-/// Whether nobody on the way can read what is sent there.
+/// Converts a WebSocket address, because its handshake is an HTTP request to the same server.
+fn as_http(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    match url.scheme().strip_prefix("ws") {
+        Some(tls @ ("" | "s")) => Url::parse(&format!("http{tls}{}", &url.as_str()[url.scheme().len()..])).ok(),
+        _ => Some(url),
+    }
+}
+
+/// Returns whether requests to this address are encrypted or stay on this machine.
 fn is_safe(url: &Url) -> bool {
     let is_loopback = match url.host() {
         Some(Host::Domain(name)) => {
@@ -180,33 +196,33 @@ fn grant() -> ClientCredentials {
     ClientCredentials::new(TOKEN_URL, Client::basic("id", "secret")).unwrap()
 }
 
-/// The token request of a grant, and its form.
-fn asked(grant: ClientCredentials) -> (Request, Fields) {
+/// Obtains a token, and returns the token request and its form.
+fn token_request(grant: ClientCredentials) -> (Request, Fields) {
     let seen = Arc::new(Mutex::new(None));
     let http = Transport::new(service_fn({
         let seen = seen.clone();
         move |request: Request| {
             *seen.lock().unwrap() = Some(request);
-            Answer::read(b"200\n\n{\"access_token\":\"a\"}").sent()
+            ServerResponse::parse(b"200\n\n{\"access_token\":\"a\"}").deliver()
         }
     }));
     in_virtual_time(Duration::from_secs(1), async {
-        grant.obtain(None, http).await.unwrap();
+        grant.obtain(Context::new(http)).await.unwrap();
         let request = seen.lock().unwrap().take().unwrap();
         let fields = form(request.clone()).await;
         (request, fields)
     })
 }
 
-/// Whether a request to `uri` comes through with the token.
-fn carries_the_token<G: Send + 'static>(layer: &OAuth2Layer<G>, uri: &Uri) -> Result<bool, Error> {
+/// Sends a request to `uri`, and returns whether it has the token.
+fn has_token<G: Send + 'static>(layer: &OAuth2Layer<G>, uri: &Uri) -> Result<bool, Error> {
     layer.tokens().set(Token::bearer("a").unwrap());
     let seen = Arc::new(Mutex::new(None));
     let api = layer.layer(service_fn({
         let seen = seen.clone();
         move |request: Request| {
             *seen.lock().unwrap() = Some(request.headers().contains_key(AUTHORIZATION));
-            Answer::read(b"200").sent()
+            ServerResponse::parse(b"200").deliver()
         }
     }));
     let mut request = Request::new(Full::default());

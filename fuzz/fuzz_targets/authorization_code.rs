@@ -1,6 +1,6 @@
-//! Any redirect is the answer to the login that is under way, or comes to nothing; and only its code is exchanged.
+//! A callback is accepted only if it belongs to the running login, and only its code is exchanged.
 //!
-//! An input is the issuer (empty: not known), the redirect URI, and the query that comes back, in lines.
+//! An input has these lines: the issuer (empty if unknown), the redirect URI, and the query of the callback.
 
 #![no_main]
 
@@ -18,15 +18,16 @@ use tower_oauth2::grant::{Authorization, AuthorizationCode, Code};
 use tower_oauth2::transport::Transport;
 use tower_oauth2::{Error, ErrorKind};
 use tower_oauth2_fuzz::{
-    Answer, CODE, Fields, Request, SECRET, TOKEN_URL, Words, form, gives_away, in_virtual_time, told,
+    CODE, Fields, Placeholders, Request, SECRET, ServerResponse, TOKEN_URL, contains_secret, error_text, form,
+    in_virtual_time,
 };
 use url::Url;
 
-/// With a query of its own, which tries to speak for us.
+/// The query of the address has parameters that the crate must replace.
 const AUTHORIZATION_URL: &str = "https://auth.example.com/authorize?tenant=7&state=theirs&code_challenge=theirs";
 
 fuzz_target!(|input: &[u8]| -> Corpus {
-    if gives_away(input) {
+    if contains_secret(input) {
         return Corpus::Reject;
     }
     let input = String::from_utf8_lossy(input);
@@ -47,12 +48,15 @@ fuzz_target!(|input: &[u8]| -> Corpus {
         }
     };
     assert!(is_uri);
-    let challenge = asks_for_a_code(&login, redirect_uri);
+    let challenge = check_authorization_url(&login, redirect_uri);
+    // Another replica of a web application finishes the login.
+    let login: Authorization = serde_json::from_str(&serde_json::to_string(&login).unwrap()).unwrap();
+    assert_eq!(check_authorization_url(&login, redirect_uri), challenge);
 
     let state = login.state().to_owned();
     let (one, other) = state.split_at(state.len() / 2);
     let wrapped = format!("{one}\u{7f}{other}");
-    let query = Words(&[("$STATE", &state), ("$WRAPPED", &wrapped), ("$CODE", CODE)]).fill(query.as_bytes());
+    let query = Placeholders(&[("$STATE", &state), ("$WRAPPED", &wrapped), ("$CODE", CODE)]).fill(query.as_bytes());
     let query = String::from_utf8(query).unwrap();
     let expected = expected(&query, &state, issuer);
     match grant.callback(login, &query) {
@@ -67,21 +71,22 @@ fuzz_target!(|input: &[u8]| -> Corpus {
         }
         Err(error) => {
             assert_eq!(Err(error.kind()), expected.map(|_| ()), "{query}");
-            tells_no_state(&error, &state);
+            contains_no_state(&error, &state);
         }
     }
     Corpus::Keep
 });
 
-/// What is to come of a redirect: the code, or the kind of the error (RFC 6749 §4.1.2, RFC 9207 §2.4).
+/// Returns the expected code, or the expected kind of the error (RFC 6749 §4.1.2, RFC 9207 §2.4).
 fn expected(query: &str, state: &str, issuer: &str) -> Result<String, ErrorKind> {
     let mut parameters = BTreeMap::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()).into_owned() {
-        if parameters.insert(name, value).is_some() {
+        // Empty values and unknown parameters are ignored.
+        let counts = ["state", "iss", "error", "code"].contains(&&*name) && !value.is_empty();
+        if counts && parameters.insert(name, value).is_some() {
             return Err(ErrorKind::Malformed);
         }
     }
-    parameters.retain(|_, value| !value.is_empty());
     let get = |name| parameters.get(name).map(String::as_str);
     let is_theirs = match get("iss") {
         iss if !issuer.is_empty() => iss == Some(issuer),
@@ -96,12 +101,17 @@ fn expected(query: &str, state: &str, issuer: &str) -> Result<String, ErrorKind>
         Some("server_error" | "temporarily_unavailable") => Err(ErrorKind::Overloaded),
         Some("unauthorized_client") => Err(ErrorKind::ClientRejected),
         Some(_) => Err(ErrorKind::RequestRejected),
-        None => get("code").map(str::to_owned).ok_or(ErrorKind::Malformed),
+        None => get("code").filter(|code| can_be_sent(code)).map(str::to_owned).ok_or(ErrorKind::Malformed),
     }
 }
 
-/// The address says what we ask, once each, and the server's own query stays: the challenge.
-fn asks_for_a_code(login: &Authorization, redirect_uri: &str) -> String {
+/// Returns whether a code has only characters that a credential may have (RFC 6749 Appendix A), ASCII or not.
+fn can_be_sent(code: &str) -> bool {
+    !code.contains(|c: char| c.is_ascii_control() && c != '\t' || matches!(c, '\u{fffe}' | '\u{ffff}'))
+}
+
+/// Checks that the address has each parameter once and keeps the query of the server. Returns the challenge.
+fn check_authorization_url(login: &Authorization, redirect_uri: &str) -> String {
     let asked = Fields(login.url().query_pairs().into_owned().collect());
     for (name, value) in [
         ("tenant", "7"),
@@ -126,7 +136,7 @@ fn exchanged(grant: &AuthorizationCode, code: Code) -> Fields {
             async move {
                 assert_eq!(*request.uri(), *TOKEN_URL);
                 *seen.lock().unwrap() = Some(form(request).await);
-                Answer::read(b"200\n\n{\"access_token\":\"a\"}").sent().await
+                ServerResponse::parse(b"200\n\n{\"access_token\":\"a\"}").deliver().await
             }
         }
     }));
@@ -134,9 +144,9 @@ fn exchanged(grant: &AuthorizationCode, code: Code) -> Fields {
     seen.lock().unwrap().take().unwrap()
 }
 
-fn tells_no_state(error: &Error, state: &str) {
-    let told = told(error);
-    assert!(!told.contains(state), "{told}");
+fn contains_no_state(error: &Error, state: &str) {
+    let text = error_text(error);
+    assert!(!text.contains(state), "{text}");
     if let Some(oauth) = error.oauth() {
         for text in [Some(oauth.error()), oauth.description(), oauth.uri()].into_iter().flatten() {
             assert!(!text.is_empty() && text.chars().count() <= 512 && !text.contains(char::is_control), "{text:?}");

@@ -1,4 +1,5 @@
-//! Any answer of an API passes through the layer as it is, and `WWW-Authenticate` decides only whether the token is in doubt.
+//! The layer returns any response of an API unchanged, and `WWW-Authenticate` decides only whether it rejects the token. `Challenge`
+//! parses any such header.
 
 #![no_main]
 
@@ -12,86 +13,123 @@ use libfuzzer_sys::fuzz_target;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_oauth2::client::Client;
 use tower_oauth2::grant::ClientCredentials;
-use tower_oauth2::{OAuth2Layer, Token};
-use tower_oauth2_fuzz::{API_URL, Answer, Ending, Request, TOKEN_URL, in_virtual_time};
+use tower_oauth2::{Challenge, OAuth2Layer, Token};
+use tower_oauth2_fuzz::{API_URL, Ending, Request, ServerResponse, TOKEN_URL, in_virtual_time};
 
 fuzz_target!(|input: &[u8]| {
-    let mut answer = Answer::read(input);
-    if answer.ending == Ending::Silent {
-        answer.ending = Ending::Whole;
+    let mut api_response = ServerResponse::parse(input);
+    if api_response.ending == Ending::Silent {
+        api_response.ending = Ending::Complete;
     }
+    check_parser(&api_response.headers);
     in_virtual_time(Duration::from_secs(1), async {
-        let in_doubt = leaves_in_doubt(&answer).await;
-        if answer.ending == Ending::Fails {
-            assert!(!in_doubt);
-        } else if answer.headers.get("grpc-status").is_some_and(|status| status == "16") {
-            assert!(in_doubt);
-        } else if answer.status != StatusCode::UNAUTHORIZED {
-            assert!(!in_doubt);
+        let is_rejected = rejects_token(&api_response).await;
+        if api_response.ending == Ending::Fails {
+            assert!(!is_rejected);
+        } else if api_response.headers.get("grpc-status").is_some_and(|status| status == "16") {
+            assert!(is_rejected);
+        } else if api_response.status != StatusCode::UNAUTHORIZED {
+            assert!(!is_rejected);
         } else {
-            is_judged_by_its_challenges(&answer, in_doubt).await;
+            check_challenges(&api_response, is_rejected).await;
         }
     });
 });
 
-/// Sends a request through a layer with a token: whether it is not used again.
-async fn leaves_in_doubt(answer: &Answer) -> bool {
+/// Sends a request through a layer with a token, and returns whether the response rejects the token.
+async fn rejects_token(api_response: &ServerResponse) -> bool {
     let grant = ClientCredentials::new(TOKEN_URL, Client::basic("id", "secret")).unwrap();
     let layer = OAuth2Layer::new(grant);
     layer.tokens().set(Token::bearer("a").unwrap());
-    let sent = answer.clone();
+    let sent = api_response.clone();
     let api = layer.layer(service_fn(move |request: Request| {
         assert_eq!(request.headers()[AUTHORIZATION], "Bearer a");
-        sent.clone().sent()
+        sent.clone().deliver()
     }));
     let outcome = api.oneshot(http::Request::get(API_URL).body(Full::default()).unwrap()).await;
     match outcome {
         Ok(response) => {
-            assert_eq!((response.status(), response.headers()), (answer.status, &answer.headers));
-            if answer.is_whole() {
-                assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), answer.body);
+            assert_eq!((response.status(), response.headers()), (api_response.status, &api_response.headers));
+            if api_response.is_complete() {
+                assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), api_response.body);
             }
         }
         Err(error) => {
-            assert_eq!(answer.ending, Ending::Fails);
+            assert_eq!(api_response.ending, Ending::Fails);
             assert_eq!(error.downcast::<io::Error>().unwrap().kind(), io::ErrorKind::ConnectionRefused);
         }
     }
     layer.tokens().peek().is_none()
 }
 
-/// No second reader of challenges: what must hold whatever they are.
-async fn is_judged_by_its_challenges(answer: &Answer, in_doubt: bool) {
-    let judged = async |challenges: Vec<HeaderValue>| {
+/// Checks that the parsed challenges are part of the headers and bounded.
+fn check_parser(headers: &HeaderMap) {
+    let read = Challenge::parse(headers);
+    assert_eq!(read, Challenge::parse(headers));
+    let length: usize = headers.get_all(WWW_AUTHENTICATE).iter().map(HeaderValue::len).sum();
+    assert!(read.len() <= 32 && read.iter().map(|found| found.scheme().len()).sum::<usize>() <= length);
+    for found in &read {
+        assert!(!found.scheme().is_empty() && found.scheme().is_ascii());
+        for (name, value) in
+            [("ERROR", found.error()), ("Scope", found.scope()), ("resource_METADATA", found.resource_metadata())]
+        {
+            assert_eq!(found.param(name), value);
+            // A byte of a header is at most two bytes of UTF-8.
+            assert!(value.is_none_or(|value| value.len() <= 2 * length));
+        }
+    }
+    // A challenge that is added is parsed regardless of the previous headers, because each header is parsed separately.
+    let mut headers = headers.clone();
+    headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error='e', scope=\"a \\\"b\", x"));
+    let more = Challenge::parse(&headers);
+    assert_eq!(more[..read.len()], read);
+    if read.len() < 31 {
+        assert_eq!((more.len(), more[read.len()].scheme()), (read.len() + 2, "Bearer"));
+        assert_eq!((more[read.len()].error(), more[read.len()].scope()), (Some("e"), Some("a \"b")));
+    }
+}
+
+/// Checks properties that do not need another parser of challenges.
+async fn check_challenges(api_response: &ServerResponse, is_rejected: bool) {
+    let rejects = async |challenges: Vec<HeaderValue>| {
         let mut headers = HeaderMap::new();
         for challenge in challenges {
             headers.append(WWW_AUTHENTICATE, challenge);
         }
-        leaves_in_doubt(&Answer { headers, ..answer.clone() }).await
+        rejects_token(&ServerResponse { headers, ..api_response.clone() }).await
     };
-    let challenges: Vec<HeaderValue> = answer.headers.get_all(WWW_AUTHENTICATE).iter().cloned().collect();
-    assert_eq!(judged(challenges.clone()).await, in_doubt, "another header counts");
+    // The result of `Challenge` is consistent with the decision.
+    let read = Challenge::parse(&api_response.headers);
+    let is_ours = |scheme: &str| scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("dpop");
+    if read.is_empty() || read.iter().any(|found| is_ours(found.scheme()) || found.error() == Some("invalid_token")) {
+        assert!(is_rejected);
+    }
+    let challenges: Vec<HeaderValue> = api_response.headers.get_all(WWW_AUTHENTICATE).iter().cloned().collect();
+    assert_eq!(rejects(challenges.clone()).await, is_rejected, "another header has an effect");
     let text = join(&challenges);
 
-    // One that asks for our scheme is heard at any place. Where it drowns, nothing is clear.
+    // A challenge for a scheme of this crate rejects the token at any position.
     let ours = ["Bearer", "bearer error=invalid_token", "DPoP algs=\"ES256\""].map(HeaderValue::from_static);
     for ours in ours {
         let alone = std::slice::from_ref(&ours);
-        assert!(judged([&challenges[..], alone].concat()).await);
-        assert!(judged([alone, &challenges[..]].concat()).await);
-        assert!(judged(vec![join(&[ours.clone(), text.clone()])]).await);
-        assert!(judged(vec![join(&[text.clone(), ours])]).await);
+        assert!(rejects([&challenges[..], alone].concat()).await);
+        assert!(rejects([alone, &challenges[..]].concat()).await);
+        assert!(rejects(vec![join(&[ours.clone(), text.clone()])]).await);
+        assert!(rejects(vec![join(&[text.clone(), ours])]).await);
     }
-    // The words of a quoted string are no scheme, whatever they are.
-    assert!(!judged(vec![quoted(&text)]).await);
+    // The content of a quoted string is never parsed as a scheme.
+    assert!(!rejects(vec![quoted(&text)]).await);
 
-    if !in_doubt {
-        assert!(challenges.iter().all(|challenge| challenge.to_str().is_ok()), "what is unreadable is not clear");
-        assert!(!text.is_empty(), "no word at all is not clear");
-        // Several headers are one list (RFC 9110 §5.3), and schemes have no case (§11.1).
-        assert!(!judged(vec![text.clone()]).await);
-        let shouted = HeaderValue::from_bytes(&text.as_bytes().to_ascii_uppercase()).unwrap();
-        assert!(!judged(vec![shouted]).await);
+    if !is_rejected {
+        assert!(
+            challenges.iter().all(|challenge| challenge.to_str().is_ok()),
+            "a header that cannot be parsed rejects the token"
+        );
+        assert!(!text.is_empty(), "a missing header rejects the token");
+        // Several headers are one list (RFC 9110 §5.3), and schemes are case-insensitive (§11.1).
+        assert!(!rejects(vec![text.clone()]).await);
+        let upper_case = HeaderValue::from_bytes(&text.as_bytes().to_ascii_uppercase()).unwrap();
+        assert!(!rejects(vec![upper_case]).await);
     }
 }
 

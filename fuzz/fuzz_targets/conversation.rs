@@ -1,8 +1,8 @@
-//! Any conversation of a layer with its servers goes on to its end: with the tokens that it was given and with no other, with
-//! one token call at a time, and with no secret in an error.
+//! A layer finishes any conversation with its servers: it sends only valid tokens, with one token request at a time, and no error contains
+//! a secret.
 //!
-//! An input is the name of a grant, and then what happens, with `%` in lines between: `token` or `api` with an answer that the
-//! token endpoint or the API will give, or something that the user does. A server that has no answer left is a good one.
+//! An input is the name of a grant and a list of events, separated by lines with `%`. `token` and `api` are responses of the token endpoint
+//! and of the API; other events are actions of the application. A server without further responses sends successful ones.
 
 #![no_main]
 
@@ -22,293 +22,299 @@ use tower_oauth2::client::Client;
 use tower_oauth2::grant::{ClientCredentials, DeviceCode, Grant, Password, RefreshToken};
 use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token};
 use tower_oauth2_fuzz::{
-    API_URL, Answer, Ending, REFRESH, Request, Response, SECRET, TOKEN_URL, WORD, Words, code, form, gives_away,
-    in_virtual_time, members, sections, told,
+    API_URL, Ending, Placeholders, REFRESH, Request, Response, SECRET, SECRET_PREFIX, ServerResponse, TOKEN_URL,
+    contains_secret, error_code, error_text, form, in_virtual_time, members, sections,
 };
 
 const DEVICE_URL: &str = "https://auth.example.com/device";
 
-/// A header that says which answer of the API it is.
+/// A header with the number of the API response.
 const NUMBER: &str = "x-number";
 
-const GOOD_TOKEN: &[u8] = b"200\n\n{\"access_token\":\"$NEW\",\"expires_in\":3600}";
-const GOOD_CODE: &[u8] =
+const TOKEN_RESPONSE: &[u8] = b"200\n\n{\"access_token\":\"$NEW\",\"expires_in\":3600}";
+const CODE_RESPONSE: &[u8] =
     b"200\n\n{\"device_code\":\"$NEW\",\"user_code\":\"WDJB-MJHT\",\"verification_uri\":\"https://example.com/\",\"expires_in\":60}";
 
 const PASSWORD: &str = "hunter2-password";
 
-/// What the user sets, for a minute.
+/// The token of `set`, which expires after a minute.
 const SET: &str = "hunter2-set";
 
 fuzz_target!(|input: &[u8]| -> Corpus {
-    if gives_away(input) {
+    if contains_secret(input) {
         return Corpus::Reject;
     }
     let mut events = sections(input).take(64);
     let client = || Client::post("id", SECRET);
     match events.next() {
-        Some(b"client_credentials") => converse(ClientCredentials::new(TOKEN_URL, client()).unwrap(), MINUTES, events),
-        Some(b"password") => converse(Password::new(TOKEN_URL, client(), "me", PASSWORD).unwrap(), MINUTES, events),
-        Some(b"refresh_token") => converse(RefreshToken::new(TOKEN_URL, client(), REFRESH).unwrap(), MINUTES, events),
+        Some(b"client_credentials") => {
+            run_events(ClientCredentials::new(TOKEN_URL, client()).unwrap(), MINUTES, events)
+        }
+        Some(b"password") => run_events(Password::new(TOKEN_URL, client(), "me", PASSWORD).unwrap(), MINUTES, events),
+        Some(b"refresh_token") => run_events(RefreshToken::new(TOKEN_URL, client(), REFRESH).unwrap(), MINUTES, events),
         Some(b"device_code") => {
-            converse(DeviceCode::new(DEVICE_URL, TOKEN_URL, client(), |_| {}).unwrap().relogin(), CENTURIES, events);
+            run_events(
+                DeviceCode::new(DEVICE_URL, TOKEN_URL, client(), |_| {}).unwrap().relogin(true),
+                CENTURIES,
+                events,
+            );
         }
         _ => return Corpus::Reject,
     }
     Corpus::Keep
 });
 
-/// A few calls with their deadlines.
+/// The time for a few token requests with their timeouts.
 const MINUTES: Duration = Duration::from_secs(10 * 60);
 
-/// The server may give a person as long as it likes.
+/// The time for a login, which the server does not limit.
 const CENTURIES: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
 
-fn converse<'a>(grant: impl Grant, patience: Duration, events: impl Iterator<Item = &'a [u8]>) {
-    let talk = Talk { world: World::default(), layer: OAuth2Layer::new(grant), patience };
+fn run_events<'a>(grant: impl Grant, time_limit: Duration, events: impl Iterator<Item = &'a [u8]>) {
+    let application = Application { servers: Servers::default(), layer: OAuth2Layer::new(grant), time_limit };
     in_virtual_time(64 * CENTURIES, async {
         for event in events {
-            talk.goes_on(event).await;
+            application.run_event(event).await;
         }
-        talk.asks().await;
+        application.send_request().await;
     });
 }
 
-/// The user's side.
-struct Talk<G> {
-    world: World,
+/// The application.
+struct Application<G> {
+    servers: Servers,
     layer: OAuth2Layer<G>,
-    patience: Duration,
+    time_limit: Duration,
 }
 
-impl<G: Grant> Talk<G> {
-    async fn goes_on(&self, event: &[u8]) {
+impl<G: Grant> Application<G> {
+    async fn run_event(&self, event: &[u8]) {
         let (word, rest) = event.split_at(event.iter().position(|byte| *byte == b' ').unwrap_or(event.len()));
         let tokens = self.layer.tokens();
         match word {
-            b"token" => self.world.lock().token_answers.push_back(Answer::read(rest)),
-            b"api" => self.world.lock().api_answers.push_back(Answer::read(rest)),
-            b"request" => self.asks().await,
+            b"token" => self.servers.lock().token_responses.push_back(ServerResponse::parse(rest)),
+            b"api" => self.servers.lock().api_responses.push_back(ServerResponse::parse(rest)),
+            b"request" => self.send_request().await,
             b"crowd" => {
-                let crowd = [(); 3].map(|()| tokio::spawn(request(&self.layer, &self.world)));
+                let crowd = [(); 3].map(|()| tokio::spawn(request(&self.layer, &self.servers)));
                 for request in crowd {
-                    self.hears(self.waits_for(request).await.unwrap());
+                    self.check_response(self.within_timeout(request).await.unwrap());
                 }
             }
-            // Who goes away leaves the token call to others.
+            // Dropping a request must not cancel the token request of other waiters.
             b"drop" => {
-                let _ = timeout(Duration::from_secs(1), request(&self.layer, &self.world)).await;
+                let _ = timeout(Duration::from_secs(1), request(&self.layer, &self.servers)).await;
             }
             b"wait" => {
                 let seconds = String::from_utf8_lossy(rest).trim().parse::<u16>().unwrap_or(60);
                 sleep(Duration::from_secs(seconds.into())).await;
             }
-            b"get" => self.is_told(self.waits_for(tokens.get()).await),
-            b"refresh" => self.is_told(self.waits_for(tokens.refresh()).await),
+            b"get" => self.check_outcome(self.within_timeout(tokens.get()).await),
+            b"refresh" => self.check_outcome(self.within_timeout(tokens.refresh()).await),
             b"invalidate" => {
                 tokens.invalidate();
-                self.world.lock().issued.clear();
+                self.servers.lock().issued.clear();
             }
             b"forget" => {
                 tokens.forget();
-                self.world.lock().intervened();
+                self.servers.lock().intervene();
             }
             b"set" => {
                 let token = Token::bearer(SET).unwrap().with_refresh_token(REFRESH);
                 tokens.set(token.with_expires_in(Duration::from_secs(60)));
-                let mut world = self.world.lock();
-                world.intervened();
-                world.issued.insert(SET.into(), Some(last_use(60)));
+                let mut servers = self.servers.lock();
+                servers.intervene();
+                servers.issued.insert(SET.into(), Some(usable_until(60)));
             }
             _ => {}
         }
     }
 
-    async fn asks(&self) {
-        self.hears(self.waits_for(request(&self.layer, &self.world)).await);
+    async fn send_request(&self) {
+        self.check_response(self.within_timeout(request(&self.layer, &self.servers)).await);
     }
 
-    async fn waits_for<T>(&self, outcome: impl Future<Output = T>) -> T {
-        timeout(self.patience, outcome).await.expect("it hangs")
+    async fn within_timeout<T>(&self, outcome: impl Future<Output = T>) -> T {
+        timeout(self.time_limit, outcome).await.expect("the layer hangs")
     }
 
-    fn hears(&self, outcome: Result<(), BoxError>) {
+    fn check_response(&self, outcome: Result<(), BoxError>) {
         match outcome.map_err(|error| error.downcast::<Error>()) {
             Ok(()) => {}
             Err(Ok(error)) => {
                 assert_ne!(error.kind(), ErrorKind::NoTransport);
-                self.is_told(Err(*error));
+                self.check_outcome(Err(*error));
             }
-            // The API's own.
+            // An error of the API.
             Err(Err(error)) => assert!(error.is::<io::Error>(), "{error}"),
         }
     }
 
-    fn is_told(&self, outcome: Result<Token, Error>) {
+    fn check_outcome(&self, outcome: Result<Token, Error>) {
         let Err(error) = outcome else { return };
-        let told = told(&error);
-        assert!(!told.contains(WORD), "{told}");
+        let text = error_text(&error);
+        assert!(!text.contains(SECRET_PREFIX), "{text}");
         assert!(
             !matches!(
                 error.kind(),
                 ErrorKind::Configuration
                     | ErrorKind::Cleartext
-                    | ErrorKind::ForeignOrigin
+                    | ErrorKind::OriginDenied
                     | ErrorKind::Recursion
                     | ErrorKind::Loopback
                     | ErrorKind::Panicked
             ),
-            "{told}"
+            "{text}"
         );
     }
 }
 
-/// Sends a request, whose response is the API's.
+/// Sends a request, and checks that the response is the one of the API.
 fn request<G: Grant>(
     layer: &OAuth2Layer<G>,
-    world: &World,
+    servers: &Servers,
 ) -> impl Future<Output = Result<(), BoxError>> + Send + 'static {
-    let (service, world) = (layer.layer(service_fn(world.clone().serves())), world.clone());
+    let (service, servers) = (layer.layer(service_fn(servers.clone().respond())), servers.clone());
     async move {
         let response = service.oneshot(http::Request::get(API_URL).body(Full::default()).unwrap()).await?;
         let number: usize = response.headers()[NUMBER].to_str().unwrap().parse().unwrap();
-        let answer = world.lock().answered[number].clone();
-        assert_eq!((response.status(), response.headers()), (answer.status, &answer.headers));
-        if answer.is_whole() {
-            assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), answer.body);
+        let expected = servers.lock().sent_by_api[number].clone();
+        assert_eq!((response.status(), response.headers()), (expected.status, &expected.headers));
+        if expected.is_complete() {
+            assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), expected.body);
         }
         Ok(())
     }
 }
 
-/// The other side: the authorization server and the API.
+/// The authorization server and the API.
 #[derive(Clone, Default)]
-struct World(Arc<Mutex<Inner>>);
+struct Servers(Arc<Mutex<State>>);
 
 #[derive(Default)]
-struct Inner {
-    token_answers: VecDeque<Answer>,
-    api_answers: VecDeque<Answer>,
-    /// What the API has answered.
-    answered: Vec<Answer>,
-    /// The access tokens that may be sent, and until when.
+struct State {
+    token_responses: VecDeque<ServerResponse>,
+    api_responses: VecDeque<ServerResponse>,
+    /// The responses that the API has sent.
+    sent_by_api: Vec<ServerResponse>,
+    /// The access tokens that are valid, and their expiry.
     issued: HashMap<String, Option<Instant>>,
     tokens: usize,
-    calls_under_way: usize,
-    /// Each lets go of a call that is under way, if there is one.
+    running_requests: usize,
+    /// The number of interventions, each of which abandons a running token request.
     interventions: usize,
 }
 
-impl Inner {
-    fn intervened(&mut self) {
+impl State {
+    fn intervene(&mut self) {
         self.issued.clear();
         self.interventions += 1;
     }
 
-    fn issues(&mut self, answer: &Answer) {
+    fn record_token(&mut self, response: &ServerResponse) {
         self.tokens += 1;
-        let members = members(&answer.body).unwrap_or_default();
+        let members = members(&response.body).unwrap_or_default();
         let Some(access_token) = members.get("access_token").and_then(Value::as_str) else { return };
-        if answer.is_whole() && is_token(answer) {
-            let until = members.get("expires_in").and_then(Value::as_u64).map(last_use);
+        if response.is_complete() && is_token(response) {
+            let until = members.get("expires_in").and_then(Value::as_u64).map(usable_until);
             self.issued.insert(access_token.to_owned(), until);
         }
     }
 }
 
-/// Until when a token is sent that is issued now: to its very end, while no newer one can be had. One that is dead on arrival
-/// serves those who waited for it, for a second.
-fn last_use(lifetime: u64) -> Instant {
+/// Returns until when a new token may be sent: to its expiry, if no newer token can be obtained. If it is expired on arrival, its waiters
+/// use it for a second.
+fn usable_until(lifetime: u64) -> Instant {
     Instant::now() + Duration::from_secs(lifetime.clamp(1, u32::MAX.into()))
 }
 
-fn is_token(answer: &Answer) -> bool {
-    answer.status.is_success() && members(&answer.body).is_none_or(|members| code(&members).is_none())
+fn is_token(response: &ServerResponse) -> bool {
+    response.status.is_success() && members(&response.body).is_none_or(|members| error_code(&members).is_none())
 }
 
 type Reply = std::pin::Pin<Box<dyn Future<Output = io::Result<Response>> + Send>>;
 
-impl World {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+impl Servers {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
 
-    fn serves(self) -> impl Fn(Request) -> Reply + Clone + Send + Sync + 'static {
+    fn respond(self) -> impl Fn(Request) -> Reply + Clone + Send + Sync + 'static {
         move |request| {
-            let world = self.clone();
+            let servers = self.clone();
             Box::pin(async move {
                 if *request.uri() == *API_URL {
-                    world.serves_the_api(&request).await
+                    servers.respond_as_api(&request).await
                 } else {
-                    world.grants(request).await
+                    servers.respond_as_server(request).await
                 }
             })
         }
     }
 
-    async fn serves_the_api(&self, request: &Request) -> io::Result<Response> {
+    async fn respond_as_api(&self, request: &Request) -> io::Result<Response> {
         let mut values = request.headers().get_all(AUTHORIZATION).iter();
         let token = values.next().unwrap().to_str().unwrap().strip_prefix("Bearer ").unwrap();
         assert_eq!(values.next(), None);
-        let answer = {
-            let mut world = self.lock();
-            let until =
-                world.issued.get(token).unwrap_or_else(|| panic!("nobody has issued {token}, or it was revoked"));
+        let response = {
+            let mut servers = self.lock();
+            let until = servers.issued.get(token).unwrap_or_else(|| panic!("{token} was not issued, or was revoked"));
             assert!(until.is_none_or(|until| Instant::now() <= until), "{token} has expired");
-            let mut answer = world.api_answers.pop_front().unwrap_or_else(|| Answer::read(b"200"));
-            if answer.ending == Ending::Silent {
-                // That would be for a time-out of the user's.
-                answer.ending = Ending::Whole;
+            let mut response = servers.api_responses.pop_front().unwrap_or_else(|| ServerResponse::parse(b"200"));
+            if response.ending == Ending::Silent {
+                // The layer has no timeout for API requests.
+                response.ending = Ending::Complete;
             }
-            answer.headers.insert(NUMBER, HeaderValue::from(world.answered.len()));
-            world.answered.push(answer.clone());
-            answer
+            response.headers.insert(NUMBER, HeaderValue::from(servers.sent_by_api.len()));
+            servers.sent_by_api.push(response.clone());
+            response
         };
-        answer.sent().await
+        response.deliver().await
     }
 
-    async fn grants(&self, request: Request) -> io::Result<Response> {
-        let _call = Call::begin(self);
+    async fn respond_as_server(&self, request: Request) -> io::Result<Response> {
+        let _running = TokenRequest::begin(self);
         let is_device = *request.uri() == *DEVICE_URL;
         assert!(is_device || *request.uri() == *TOKEN_URL);
         let form = form(request).await;
         assert_eq!((form.get("client_secret"), form.get("grant_type").is_some()), (Some(SECRET), !is_device));
-        let answer = {
-            let mut world = self.lock();
-            let good = if is_device { GOOD_CODE } else { GOOD_TOKEN };
-            let mut answer = world.token_answers.pop_front().unwrap_or_else(|| Answer::read(good));
-            // A server knows what it was sent, and in a success what it makes up.
+        let response = {
+            let mut servers = self.lock();
+            let good = if is_device { CODE_RESPONSE } else { TOKEN_RESPONSE };
+            let mut response = servers.token_responses.pop_front().unwrap_or_else(|| ServerResponse::parse(good));
+            // The server replaces placeholders with the secrets of the request, and in a success with a new token.
             let sent = |name| form.get(name).unwrap_or_default();
-            let known = Words(&[
+            let known = Placeholders(&[
                 ("$SECRET", SECRET),
                 ("$REFRESH", sent("refresh_token")),
                 ("$PASSWORD", sent("password")),
                 ("$CODE", sent("device_code")),
             ]);
-            answer.body = known.fill(&answer.body).into();
-            let new = if is_token(&answer) { format!("{WORD}new-{}", world.tokens) } else { String::new() };
-            answer.body = Words(&[("$NEW", &new)]).fill(&answer.body).into();
-            world.issues(&answer);
-            answer
+            response.body = known.fill(&response.body).into();
+            let new =
+                if is_token(&response) { format!("{SECRET_PREFIX}new-{}", servers.tokens) } else { String::new() };
+            response.body = Placeholders(&[("$NEW", &new)]).fill(&response.body).into();
+            servers.record_token(&response);
+            response
         };
-        answer.sent().await
+        response.deliver().await
     }
 }
 
-/// A token call, until it is answered or given up.
-struct Call(World);
+/// A running token request.
+struct TokenRequest(Servers);
 
-impl Call {
-    fn begin(world: &World) -> Self {
-        let mut inner = world.lock();
-        inner.calls_under_way += 1;
-        assert!(inner.calls_under_way <= 1 + inner.interventions, "two token calls at once");
-        Self(world.clone())
+impl TokenRequest {
+    fn begin(servers: &Servers) -> Self {
+        let mut inner = servers.lock();
+        inner.running_requests += 1;
+        assert!(inner.running_requests <= 1 + inner.interventions, "two token requests at once");
+        Self(servers.clone())
     }
 }
 
-impl Drop for Call {
+impl Drop for TokenRequest {
     fn drop(&mut self) {
-        self.0.lock().calls_under_way -= 1;
+        self.0.lock().running_requests -= 1;
     }
 }

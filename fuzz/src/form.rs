@@ -1,8 +1,9 @@
-//! The server's side: it reads a form, and knows what its own answer says.
+//! The server: parses forms, and its own responses.
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
+use tower_oauth2::error::OAuthError;
 
 use crate::Request;
 
@@ -11,16 +12,16 @@ use crate::Request;
 pub struct Fields(pub Vec<(String, String)>);
 
 impl Fields {
-    /// The value of a parameter, which must not stand twice (RFC 6749 §3.2).
+    /// Returns the value of a parameter, which must not be repeated (RFC 6749 §3.2).
     pub fn get(&self, name: &str) -> Option<&str> {
         let mut values = self.0.iter().filter(|(taken, _)| taken == name).map(|(_, value)| value.as_str());
         let value = values.next();
-        assert_eq!(values.next(), None, "{name} stands twice");
+        assert_eq!(values.next(), None, "{name} is repeated");
         value
     }
 }
 
-/// Reads a request to an endpoint of the authorization server.
+/// Checks a request to an endpoint of the authorization server, and parses its form.
 pub async fn form(request: Request) -> Fields {
     assert_eq!(request.method(), http::Method::POST);
     assert_eq!(request.headers()[CONTENT_TYPE], "application/x-www-form-urlencoded");
@@ -29,15 +30,23 @@ pub async fn form(request: Request) -> Fields {
     Fields(url::form_urlencoded::parse(&body.to_bytes()).into_owned().collect())
 }
 
-/// What an answer says, as JSON or as a form: nothing that the crate tells of it may come from elsewhere.
+/// Parses the members of a response as JSON or as a form. Everything that the crate returns must be one of them.
+///
+/// A form begins with a name and `=`. An HTML page or a truncated JSON object does not, even if a part of it looks like a field.
 pub fn members(body: &[u8]) -> Option<Map<String, Value>> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     match serde_json::from_slice(body) {
         Ok(Value::Object(members)) => Some(members),
         Ok(_) => None,
         Err(_) => {
+            let body = body.trim_ascii();
+            let name = &body[..body.iter().position(|byte| *byte == b'=')?];
+            let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.:[]%+".contains(byte);
+            if name.is_empty() || !name.iter().all(is_name) {
+                return None;
+            }
             let mut members = Map::new();
-            for (name, value) in url::form_urlencoded::parse(body.trim_ascii()).filter(|(_, value)| !value.is_empty()) {
+            for (name, value) in url::form_urlencoded::parse(body).filter(|(_, value)| !value.is_empty()) {
                 members.entry(name).or_insert_with(|| value.into_owned().into());
             }
             Some(members)
@@ -45,8 +54,8 @@ pub fn members(body: &[u8]) -> Option<Map<String, Value>> {
     }
 }
 
-/// The code of an error, without what no error repeats.
-pub fn code(members: &Map<String, Value>) -> Option<String> {
-    let code = members.get("error")?.as_str()?.replace(char::is_control, "");
-    (!code.is_empty()).then_some(code)
+/// Returns the error code as [`OAuthError`] keeps it: in one line, printable and truncated.
+pub fn error_code(members: &Map<String, Value>) -> Option<String> {
+    let code = members.get("error")?.as_str()?;
+    (!code.chars().all(char::is_control)).then(|| OAuthError::new(code).error().to_owned())
 }

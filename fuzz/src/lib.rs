@@ -1,13 +1,13 @@
-//! What the targets share: answers written as text, secrets that can be recognised, and a clock that nobody waits for.
+//! Shared parts of the targets: responses written as text, secrets that can be recognized, and virtual time.
 
-mod answer;
 mod form;
 mod secrets;
+mod server_response;
 mod time;
 
-pub use self::answer::{Answer, Body, Ending, sections};
-pub use self::form::{Fields, code, form, members};
-pub use self::secrets::{CODE, REFRESH, SECRET, WORD, Words, gives_away, holds, told};
+pub use self::form::{Fields, error_code, form, members};
+pub use self::secrets::{CODE, Placeholders, REFRESH, SECRET, SECRET_PREFIX, contains, contains_secret, error_text};
+pub use self::server_response::{Body, Ending, ServerResponse, sections};
 pub use self::time::in_virtual_time;
 
 use bytes::Bytes;

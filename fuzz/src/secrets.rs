@@ -1,25 +1,25 @@
-//! Secrets that can be recognised, and everything that an error says.
+//! Secrets that can be recognized, and the texts of errors.
 
 use std::error::Error;
 use std::fmt::Write as _;
 
-/// What each of them begins with.
-pub const WORD: &str = "hunter2-";
-/// The client's.
+/// The prefix of each secret.
+pub const SECRET_PREFIX: &str = "hunter2-";
+/// The client secret.
 pub const SECRET: &str = "hunter2-secret";
-/// The refresh token that is sent.
+/// The refresh token of a request.
 pub const REFRESH: &str = "hunter2-refresh";
-/// The code of a login, where the server gives it by its placeholder.
+/// The code of a login, for the placeholder `$CODE`.
 pub const CODE: &str = "hunter2-code";
 
-/// What the placeholders in an input stand for.
+/// The values of the placeholders in an input.
 ///
-/// An input that held a secret itself would look as if we had told it. So it holds `$SECRET`, which the server fills in: it
-/// repeats what it was sent.
-pub struct Words<'a>(pub &'a [(&'a str, &'a str)]);
+/// If an input contained a secret itself, the crate would seem to have leaked it. So inputs contain placeholders such as `$SECRET`, which
+/// the server replaces with the secrets that it received.
+pub struct Placeholders<'a>(pub &'a [(&'a str, &'a str)]);
 
-impl Words<'_> {
-    /// `input` with the secrets filled in.
+impl Placeholders<'_> {
+    /// Replaces the placeholders in `input`.
     pub fn fill(&self, input: &[u8]) -> Vec<u8> {
         let mut filled = Vec::with_capacity(input.len());
         let mut rest = input;
@@ -39,19 +39,19 @@ impl Words<'_> {
     }
 }
 
-/// Whether an input holds a secret already: then it proves nothing. Half of the word is enough, for an error leaves out what
-/// may stand in the middle.
-pub fn gives_away(input: &[u8]) -> bool {
-    let (one, other) = WORD.split_at(WORD.len() / 2);
-    holds(input, one) || holds(input, other)
+/// Returns whether an input contains a secret, and therefore proves nothing. Half of the prefix is enough, because an error omits
+/// characters that may be in the middle.
+pub fn contains_secret(input: &[u8]) -> bool {
+    let (one, other) = SECRET_PREFIX.split_at(SECRET_PREFIX.len() / 2);
+    contains(input, one) || contains(input, other)
 }
 
-pub fn holds(text: &[u8], word: &str) -> bool {
+pub fn contains(text: &[u8], word: &str) -> bool {
     text.windows(word.len()).any(|window| window == word.as_bytes())
 }
 
-/// All that can be printed of an error and of its causes.
-pub fn told(error: &(dyn Error + 'static)) -> String {
+/// Returns everything that an error and its sources print.
+pub fn error_text(error: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
     let mut next = Some(error);
     while let Some(error) = next {

@@ -1,364 +1,321 @@
-//! The transitions of a cell. No clock, no lock, no I/O: the time and the dice come in as arguments.
+//! The state of a cell and its transitions, without I/O, locks or clocks: time and jitter are arguments.
+
+mod queries;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
-use super::freshness;
-use super::outcome::{Age, Current, Failure};
-use super::refusals::Refusals;
-use super::terms::{Ahead, Departure, Dice, Found};
+use super::attempt::Attempt;
+use super::cached::{CachedError, CachedToken, Outcome};
+use super::decisions::{OfferOutcome, RejectionOutcome};
+use super::rejection_backoff::RejectionBackoff;
+use super::timing::Timing;
 use crate::clock::{Deadline, Now};
 use crate::error::{Error, ErrorKind};
-use crate::observe::Cause;
+use crate::grant::{Intervention, Reason};
+use crate::secret::Secret;
 use crate::token::Token;
-use crate::transport::Reason;
 
-/// `F` is the handle of a flight; the state only keeps it.
+/// The token of a cell, and the refresh that obtains the next one. `F` is the handle of a refresh task, which the state only stores.
 #[derive(Debug)]
-pub(crate) struct State<F> {
-    /// The newest token, kept beyond its usefulness for its refresh token.
-    held: Option<Arc<Current>>,
-    /// Whether `held` was invalidated: then its access token is not used again.
+pub(super) struct TokenState<F> {
+    /// The newest token. It is kept after its expiry because of its refresh token.
+    newest: Option<Arc<CachedToken>>,
+    /// Why the newest token must not be sent.
+    blocked: Option<Blocked>,
+    /// The last `set` or `forget`, if no token was obtained since.
+    intervention: Option<Intervention>,
+    /// Whether a response has accepted the newest token.
+    accepted: bool,
+    /// Whether a response has rejected the newest token.
     rejected: bool,
-    failure: Option<Failure>,
+    error: Option<CachedError>,
     failures_in_a_row: u32,
-    flight: Option<F>,
-    /// The refusals of servers since one last accepted a token.
-    refusals: Refusals,
-    /// Counts the tokens of this cell: what is said about an older one has no effect on a newer one.
+    /// The running refresh task.
+    task: Option<F>,
+    rejections: RejectionBackoff,
+    /// The generation of the newest token. A rejection or a result of an older generation has no effect.
     generation: u64,
-    /// Counts the interventions of the user (`set`, `forget`): a flight that began before one changes nothing after it.
+    /// The number of calls of `set` and `forget`. A refresh that started in an earlier epoch has no effect.
     epoch: u64,
 }
 
-impl<F: Clone> State<F> {
-    /// One whose tokens are counted from here on.
-    pub(crate) fn counting_from(generation: u64) -> Self {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blocked {
+    /// The application invalidated the token.
+    Invalidated,
+    /// An API rejected the token, and none has accepted it. It is sent again if no newer token can be obtained.
+    Withheld,
+}
+
+/// The options and the random number that a transition needs.
+pub(super) struct Inputs<'a> {
+    pub(super) timing: &'a Timing,
+    pub(super) scheme: &'a Arc<str>,
+    /// A random number in `0.0..1.0`.
+    pub(super) jitter: f64,
+}
+
+impl<F: Clone> TokenState<F> {
+    /// Creates an empty state. The generations of its tokens follow `generation`.
+    pub(super) fn new(generation: u64) -> Self {
         Self {
-            held: None,
+            newest: None,
+            blocked: None,
+            intervention: None,
+            accepted: false,
             rejected: false,
-            failure: None,
+            error: None,
             failures_in_a_row: 0,
-            flight: None,
-            refusals: Refusals::default(),
+            task: None,
+            rejections: RejectionBackoff::default(),
             generation,
             epoch: 0,
         }
     }
 
-    /// Empty, Fresh or Due, Expired or Failed, as a caller sees it.
-    pub(crate) fn look(&self, now: Now) -> Found<F> {
-        if let Some(current) = self.usable().filter(|current| current.is_usable(|| now)) {
-            return Found::Usable(current.clone());
-        }
-        match (self.usable(), self.waited_out(now), &self.flight) {
-            // There is no other for now, and it has not ended: the skew is only a caution.
-            (Some(current), Some(_), _) if !current.has_ended(now) => Found::Usable(current.clone()),
-            (_, _, Some(flight)) => Found::Flying(flight.clone()),
-            (_, Some(failure), None) => Found::Failed(failure.clone()),
-            (_, None, None) => Found::Nothing,
-        }
+    /// Stores the task of a refresh that starts.
+    pub(super) fn start(&mut self, task: F) {
+        debug_assert!(self.task.is_none(), "two refresh tasks at once");
+        self.task = Some(task);
     }
 
-    /// Whether to renew a token that still serves.
-    pub(crate) fn ahead(&self, now: Now) -> Ahead<F> {
-        match (self.usable().map(|current| current.age(|| now)), &self.flight) {
-            (Some(Age::Due), Some(flight)) => Ahead::Flying(flight.clone()),
-            (Some(Age::Due), None) if self.waited_out(now).is_none() => Ahead::Start,
-            _ => Ahead::Wait,
-        }
-    }
-
-    /// Whether a failure that somebody has kept still says how things are.
-    pub(crate) fn stands(&self, failure: &Failure, now: Now) -> bool {
-        failure.is_of(self.epoch) && !failure.is_old(now)
-    }
-
-    /// The token that was not rejected, fresh or not.
-    pub(crate) fn usable(&self) -> Option<&Arc<Current>> {
-        self.held.as_ref().filter(|_| !self.rejected)
-    }
-
-    /// The failure after which it is too early for another try.
-    fn waited_out(&self, now: Now) -> Option<&Failure> {
-        self.failure.as_ref().filter(|failure| !failure.may_retry(now))
-    }
-
-    pub(crate) fn flight(&self) -> Option<&F> {
-        self.flight.as_ref()
-    }
-
-    pub(crate) fn failure(&self) -> Option<&Failure> {
-        self.failure.as_ref()
-    }
-
-    /// What the next flight starts from.
-    pub(crate) fn departure(&self, reason: Reason) -> Departure {
-        Departure { previous: self.held.as_ref().map(|current| current.token.clone()), reason, epoch: self.epoch }
-    }
-
-    /// Why the next flight is made, in the words of those who watch.
-    pub(crate) fn cause(&self, reason: Reason) -> Cause {
-        match (reason, &self.held) {
-            (Reason::Asked, _) => Cause::Asked,
-            (Reason::Ahead, _) => Cause::Ahead,
-            (Reason::Needed, None) => Cause::First,
-            (Reason::Needed, Some(_)) if !self.rejected => Cause::Expired,
-            (Reason::Needed, Some(_)) if self.refusals.is_series() => Cause::Refused,
-            (Reason::Needed, Some(_)) => Cause::Invalidated,
-        }
-    }
-
-    /// A flight has begun. There is none already.
-    pub(crate) fn depart(&mut self, flight: F) {
-        debug_assert!(self.flight.is_none(), "two flights at once");
-        self.flight = Some(flight);
-    }
-
-    /// Whether the user has set a token since that departure, or forgotten one.
-    pub(crate) fn has_overtaken(&self, departure: &Departure) -> bool {
-        departure.epoch != self.epoch
-    }
-
-    /// The flight that left with `departure` has ended: what those who waited for it get.
-    pub(crate) fn land(
+    /// Applies the result of a refresh task, and returns its outcome for the waiters.
+    ///
+    /// If the task was cancelled by the watchdog, `is_running` is false. Its token is then used unless the cell has a newer one.
+    ///
+    /// # Errors
+    ///
+    /// Returns a result that has no effect, so that the caller drops it after releasing the lock.
+    pub(super) fn complete(
         &mut self,
-        departure: &Departure,
-        outcome: Result<Token, Error>,
+        attempt: &Attempt,
+        is_running: bool,
+        result: Result<Token, Error>,
         now: Now,
-        dice: &Dice<'_>,
-    ) -> Result<Arc<Current>, Failure> {
-        if self.has_overtaken(departure) {
-            // What was set is newer than what has landed.
-            return match self.usable() {
-                Some(current) if current.is_usable(|| now) => Ok(current.clone()),
-                // It has to be renewed itself.
-                Some(_) => Err(Failure::void(Error::new(ErrorKind::Transport, "another token was set meanwhile"), now)),
-                // Of no generation: what is said about it has no effect.
-                None => {
-                    let current = outcome.map(|token| Current::new(token, 0, now, dice.policy, dice.jitter));
-                    current.map(Arc::new).map_err(|error| Failure::passing(error).of(self.epoch))
-                }
-            };
+        inputs: &Inputs<'_>,
+    ) -> Result<Outcome, Result<Token, Error>> {
+        if self.is_superseded(attempt) {
+            return Err(result);
         }
-        self.flight = None;
-        match outcome {
-            Ok(token) => Ok(self.adopt(token, now, dice)),
-            Err(error) => Err(self.fail(departure, error, now, dice)),
+        if is_running {
+            self.task = None;
+        }
+        match result {
+            // During the refresh, another process has saved a newer token. The waiters get that one.
+            Ok(token) if is_running && self.current().is_some_and(|newest| newest.token.is_newer_than(&token)) => {
+                self.reset_failures();
+                self.newest.clone().map(Ok).ok_or(Ok(token))
+            }
+            Ok(token) if is_running || attempt.generation == self.generation => {
+                let is_same = attempt.previous.as_ref().is_some_and(|previous| previous.is_same(&token));
+                let mut token = self.new_token(token, now, inputs);
+                if attempt.reason != Reason::Missing {
+                    token = token.with_min_interval(now);
+                }
+                if is_same {
+                    token = token.without_skew(now);
+                }
+                Ok(Ok(self.set_newest(token)))
+            }
+            Ok(token) => Err(Ok(token)),
+            Err(error) => {
+                if error.spent_refresh_token() {
+                    self.drop_refresh_token(attempt.previous.as_ref());
+                }
+                if is_running { Ok(Err(self.fail(attempt, error, now, inputs))) } else { Err(Err(error)) }
+            }
         }
     }
 
-    fn fail(&mut self, departure: &Departure, error: Error, now: Now, dice: &Dice<'_>) -> Failure {
-        if error.spent_refresh_token() {
-            self.drop_refresh_token(departure.previous.as_ref());
+    /// Cancels a refresh task that makes no progress. Its waiters get the error.
+    pub(super) fn cancel(&mut self, attempt: &Attempt, error: Error, now: Now, inputs: &Inputs<'_>) -> CachedError {
+        self.task = None;
+        self.fail(attempt, error, now, inputs)
+    }
+
+    fn fail(&mut self, attempt: &Attempt, error: Error, now: Now, inputs: &Inputs<'_>) -> CachedError {
+        self.rejections.record_failure(now, inputs.timing);
+        if self.blocked == Some(Blocked::Withheld) {
+            self.blocked = None;
         }
-        if departure.reason == Reason::Ahead && (error.waits_for_the_user() || error.kind() == ErrorKind::Store) {
-            // Nobody was asked, and no store was waited for, for the token still serves. When it no longer does, a flight may.
-            let wait = freshness::backoff(dice.policy, 1, dice.jitter, None);
-            let retry = (!error.waits_for_the_user()).then(|| Deadline::after(now, wait));
-            self.hold_out(retry, now);
-            return Failure::void(error, now);
+        let is_login_error = error.kind() == ErrorKind::LoginRequired || error.needs_user();
+        if attempt.reason == Reason::Proactive && (is_login_error || error.kind() == ErrorKind::Store) {
+            // A proactive refresh neither starts a login nor waits for the store. A refresh that callers wait for may do both, and may
+            // succeed. So the error is hidden from callers.
+            if !error.needs_user() && is_login_error {
+                self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+            }
+            let wait = inputs.timing.backoff(self.failures_in_a_row.max(1), inputs.jitter, None);
+            let retry = (!error.needs_user()).then(|| Deadline::from_now(now, wait));
+            self.extend_to_expiry(retry, now);
+            return CachedError::hidden(error, now);
         }
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
-        let wait = freshness::backoff(dice.policy, self.failures_in_a_row, dice.jitter, error.retry_after());
-        let failure = Failure::remembered(error, wait, now).of(self.epoch);
-        self.hold_out(failure.retry, now);
-        self.failure = Some(failure.clone());
-        failure
+        let wait = inputs.timing.backoff(self.failures_in_a_row, inputs.jitter, error.retry_after());
+        let error = CachedError::new(error, wait, now, self.epoch);
+        self.extend_to_expiry(error.retry, now);
+        self.error = Some(error.clone());
+        error
     }
 
-    /// The user brings a token.
-    pub(crate) fn set(&mut self, token: Token, now: Now, dice: &Dice<'_>) {
-        self.intervene();
-        self.adopt(token, now, dice);
+    /// Replaces the token by one of the application.
+    pub(super) fn set(&mut self, token: Token, now: Now, inputs: &Inputs<'_>) {
+        self.supersede_refresh();
+        // A token that the application has loaded from the store is like any other stored token.
+        let intervention = token.stored_as().is_none().then_some(Intervention::Set);
+        self.adopt(token, now, inputs);
+        self.intervention = intervention;
     }
 
-    /// A sibling has got a token that all may use. Whether it is another than ours.
-    pub(crate) fn hear_of(&mut self, token: Token, now: Now, dice: &Dice<'_>) -> bool {
-        let is_another = self.held.as_ref().is_none_or(|held| held.token.access_token() != token.access_token());
-        if is_another {
-            self.adopt(token, now, dice);
+    /// Offers a token that was saved in the store, by another process or by this one in the background.
+    pub(super) fn offer(&mut self, token: Token, now: Now, inputs: &Inputs<'_>) -> OfferOutcome {
+        // A stored login does not undo a `set` or `forget` of the application.
+        if self.intervention.is_some() {
+            return OfferOutcome::Ignored;
         }
-        is_another
+        match &self.newest {
+            None => OfferOutcome::Ignored,
+            // If the newest token has no version, a grant that wraps the persisted grant made it, and only that grant replaces it.
+            Some(newest) if !token.is_newer_than(&newest.token) => OfferOutcome::Ignored,
+            Some(newest) if newest.is_same_stored(&token) => {
+                if let Some(stored_as) = token.stored_as() {
+                    self.map_newest(|token| token.with_stored_as(stored_as));
+                }
+                OfferOutcome::AlreadyNewest
+            }
+            // Only the refresh token is new. If the access token was invalidated or rejected, it must not be sent again.
+            Some(newest) if newest.token.access_token() == token.access_token() => {
+                let access_token_state = (self.blocked, self.accepted, self.rejected);
+                self.adopt(token, now, inputs);
+                (self.blocked, self.accepted, self.rejected) = access_token_state;
+                OfferOutcome::Adopted
+            }
+            _ => {
+                self.adopt(token, now, inputs);
+                OfferOutcome::Adopted
+            }
+        }
     }
 
-    /// The user wants nothing of it kept.
-    pub(crate) fn forget(&mut self) {
-        self.intervene();
-        self.held = None;
-        self.succeeded();
+    /// Forgets the token and its refresh token.
+    pub(super) fn forget(&mut self) {
+        self.supersede_refresh();
+        self.newest = None;
+        self.blocked = None;
+        self.intervention = Some(Intervention::Forgotten);
+        self.reset_failures();
     }
 
-    /// The user does not want the access token used again.
-    pub(crate) fn invalidate(&mut self) {
+    /// Invalidates the access token. Its refresh token is kept.
+    pub(super) fn invalidate(&mut self) {
+        if self.newest.is_some() {
+            self.blocked = Some(Blocked::Invalidated);
+        }
+    }
+
+    /// Applies changed options to the newest token.
+    pub(super) fn reconfigure(&mut self, inputs: &Inputs<'_>) {
+        // Headers are cached by generation, and another scheme makes another header.
+        if self.newest.as_ref().is_some_and(|newest| !newest.has_scheme(inputs.scheme)) {
+            self.generation += 1;
+        }
+        let generation = self.generation;
+        self.map_newest(|token| token.with_options(generation, inputs.timing, inputs.scheme, inputs.jitter));
+    }
+
+    /// Records that a response has rejected the token of `generation`. `can_start` is false if the caller cannot start a refresh.
+    pub(super) fn reject(
+        &mut self,
+        generation: u64,
+        can_start: bool,
+        now: Now,
+        inputs: &Inputs<'_>,
+    ) -> RejectionOutcome {
+        if !self.is_current_generation(generation) {
+            return RejectionOutcome::Superseded;
+        }
         self.rejected = true;
-    }
-
-    /// A server has refused the token of `generation` (401): it is not used again, if a new one may be had by now. Whether
-    /// that is so by this word.
-    pub(crate) fn refuse(&mut self, generation: u64, now: Now, dice: &Dice<'_>) -> bool {
-        // One that was forgotten is no more.
-        let is_held = self.held.is_some() && generation == self.generation;
-        let is_given_up = is_held && !self.rejected && self.refusals.may_renew(now);
-        if is_given_up {
-            self.rejected = true;
-            self.refusals.renewed(now, dice);
+        let may_refresh = self.rejections.record_rejection(now, inputs.timing);
+        let outcome = match &self.task {
+            Some(_) => RejectionOutcome::Superseded,
+            None if may_refresh && self.backoff_error(now).is_none() => {
+                self.rejections.record_refresh_start(now, inputs.timing, inputs.jitter);
+                RejectionOutcome::StartRefresh
+            }
+            None => RejectionOutcome::TooEarly,
+        };
+        // A token that was accepted before stays in use during the refresh. If the caller cannot start the refresh, the token is withheld,
+        // so that the next request starts it.
+        let must_start_later = outcome == RejectionOutcome::StartRefresh && !can_start;
+        if must_start_later || (outcome != RejectionOutcome::TooEarly && !self.accepted) {
+            self.blocked = Some(Blocked::Withheld);
         }
-        is_given_up
+        outcome
     }
 
-    /// A server has accepted the token of `generation`.
-    pub(crate) fn accept(&mut self, generation: u64) {
+    /// Records that a response has accepted the token of `generation`.
+    pub(super) fn accept(&mut self, generation: u64) {
         if generation == self.generation {
-            self.refusals = Refusals::default();
+            self.accepted = true;
         }
     }
 
-    /// Whether it matters that a server accepts a token.
-    pub(crate) fn is_in_doubt(&self) -> bool {
-        self.refusals.is_series()
-    }
-
-    /// Lets go of a flight under way: it ends by itself, and those who wait for it get what it brings.
-    fn intervene(&mut self) {
-        self.refusals = Refusals::default();
+    /// Detaches the running refresh task. It continues, but its result has no effect.
+    fn supersede_refresh(&mut self) {
+        self.rejections = RejectionBackoff::default();
         self.epoch += 1;
-        self.flight = None;
+        self.task = None;
     }
 
-    fn adopt(&mut self, token: Token, now: Now, dice: &Dice<'_>) -> Arc<Current> {
+    fn adopt(&mut self, token: Token, now: Now, inputs: &Inputs<'_>) {
+        let token = self.new_token(token, now, inputs);
+        self.set_newest(token);
+    }
+
+    fn new_token(&mut self, token: Token, now: Now, inputs: &Inputs<'_>) -> CachedToken {
         self.generation += 1;
-        let current = Arc::new(Current::new(token, self.generation, now, dice.policy, dice.jitter));
-        self.rejected = false;
-        self.succeeded();
-        self.held = Some(current.clone());
-        current
+        self.rejections.record_token(now, inputs.timing);
+        CachedToken::new(token, self.generation, now, inputs.timing, inputs.scheme, inputs.jitter)
     }
 
-    fn succeeded(&mut self) {
-        self.failure = None;
+    fn set_newest(&mut self, token: CachedToken) -> Arc<CachedToken> {
+        let token = Arc::new(token);
+        (self.blocked, self.accepted, self.rejected, self.intervention) = (None, false, false, None);
+        self.reset_failures();
+        self.newest = Some(token.clone());
+        token
+    }
+
+    fn reset_failures(&mut self) {
+        self.error = None;
         self.failures_in_a_row = 0;
     }
 
-    /// The server does not know the one that was sent any more, so it goes, if it is still there; the access token lives on.
+    /// Drops the refresh token that the server has rejected, if it is still the one that was sent.
     fn drop_refresh_token(&mut self, sent: Option<&Token>) {
-        self.change_held(|current| {
-            if current.token.refresh_token() != sent.and_then(Token::refresh_token) {
-                return current;
-            }
-            let token = current.token.clone().without_refresh_token();
-            current.with_token(token)
-        });
-    }
-
-    /// There is no newer token: the one that is there has to do.
-    fn hold_out(&mut self, retry: Option<Deadline>, now: Now) {
-        self.change_held(|current| current.holding_out(retry, now));
-    }
-
-    fn change_held(&mut self, change: impl FnOnce(Current) -> Current) {
-        self.held = self.held.take().map(|current| Arc::new(change(Arc::unwrap_or_clone(current))));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::super::freshness::Policy;
-    use super::*;
-    use crate::clock;
-
-    type Numbered = State<u32>;
-
-    fn token(text: &str) -> Token {
-        Token::bearer(text).unwrap().with_refresh_token("r")
-    }
-
-    fn dice(policy: &Policy) -> Dice<'_> {
-        Dice { policy, jitter: 0.5 }
-    }
-
-    fn landed(state: &mut Numbered, outcome: Result<Token, Error>) -> Result<Arc<Current>, Failure> {
-        land(state, &state.departure(Reason::Needed), outcome)
-    }
-
-    fn land(
-        state: &mut Numbered,
-        departure: &Departure,
-        outcome: Result<Token, Error>,
-    ) -> Result<Arc<Current>, Failure> {
-        state.land(departure, outcome, clock::now(), &dice(&Policy::default()))
-    }
-
-    fn sees(state: &Numbered) -> String {
-        match state.look(clock::now()) {
-            Found::Usable(current) => current.token.access_token().to_owned(),
-            Found::Flying(flight) => format!("flight {flight}"),
-            Found::Failed(failure) => format!("{:?}", failure.error.kind()),
-            Found::Nothing => "nothing".into(),
+        let sent = sent.and_then(Token::refresh_token);
+        if self.newest.as_ref().is_some_and(|newest| newest.token.refresh_token() == sent) {
+            self.map_newest(CachedToken::without_refresh_token);
         }
     }
 
-    #[test]
-    fn from_empty_to_fresh_to_expired() {
-        let mut state = Numbered::counting_from(0);
-        assert_eq!(sees(&state), "nothing");
-        state.depart(1);
-        assert_eq!(sees(&state), "flight 1");
-        landed(&mut state, Ok(token("a"))).unwrap();
-        assert_eq!(sees(&state), "a");
-        state.set(token("b").with_expires_in(Duration::ZERO), clock::now(), &dice(&Policy::default()));
-        assert_eq!(sees(&state), "nothing");
-        assert_eq!(state.departure(Reason::Needed).previous.unwrap().refresh_token(), Some("r"));
+    /// Stores a new refresh token that the server sent in a response without a usable access token.
+    ///
+    /// `replacement` returns the new refresh token if the server has replaced the given one.
+    pub(super) fn rotate(&mut self, replacement: impl FnOnce(Option<&str>) -> Option<Secret>) {
+        let sent = self.newest.as_ref().map(|newest| newest.token.refresh_token());
+        if let Some(new) = sent.and_then(replacement) {
+            self.map_newest(|token| token.with_refresh_token(new.expose()));
+        }
     }
 
-    #[test]
-    fn a_failure_is_remembered_and_a_success_forgets_it() {
-        let mut state = Numbered::counting_from(0);
-        state.depart(1);
-        landed(&mut state, Err(Error::new(ErrorKind::Timeout, ""))).unwrap_err();
-        assert_eq!(sees(&state), "Timeout");
-        state.depart(2);
-        assert_eq!(sees(&state), "flight 2");
-        landed(&mut state, Ok(token("a"))).unwrap();
-        state.invalidate();
-        assert_eq!(sees(&state), "nothing");
+    fn extend_to_expiry(&mut self, retry: Option<Deadline>, now: Now) {
+        self.map_newest(|token| token.extend_to_expiry(retry, now));
     }
 
-    #[test]
-    fn what_is_said_of_an_older_token_has_no_effect() {
-        let mut state = Numbered::counting_from(0);
-        landed(&mut state, Ok(token("a"))).unwrap();
-        let old = state.generation;
-        landed(&mut state, Ok(token("b"))).unwrap();
-        state.refuse(old, clock::now(), &dice(&Policy::default()));
-        assert_eq!(sees(&state), "b");
-    }
-
-    #[test]
-    fn a_flight_changes_nothing_after_an_intervention() {
-        let mut state = Numbered::counting_from(0);
-        let departure = state.departure(Reason::Needed);
-        state.depart(1);
-        state.set(token("set"), clock::now(), &dice(&Policy::default()));
-        let got = land(&mut state, &departure, Ok(token("late"))).unwrap();
-        assert_eq!(got.token.access_token(), "set");
-        assert_eq!(sees(&state), "set");
-
-        let departure = state.departure(Reason::Needed);
-        state.depart(2);
-        state.forget();
-        state.depart(3);
-        land(&mut state, &departure, Ok(token("late"))).unwrap();
-        assert_eq!(sees(&state), "flight 3");
-    }
-
-    #[test]
-    fn a_spent_refresh_token_is_dropped_and_the_access_token_is_not() {
-        let mut state = Numbered::counting_from(0);
-        landed(&mut state, Ok(token("a"))).unwrap();
-        landed(&mut state, Err(Error::new(ErrorKind::Overloaded, "").with_spent_refresh_token())).unwrap_err();
-        assert_eq!(sees(&state), "a");
-        assert_eq!(state.departure(Reason::Needed).previous.unwrap().refresh_token(), None);
+    fn map_newest(&mut self, change: impl FnOnce(CachedToken) -> CachedToken) {
+        self.newest = self.newest.take().map(|token| Arc::new(change(Arc::unwrap_or_clone(token))));
     }
 }

@@ -1,17 +1,33 @@
-//! The handle to the shared token.
+//! The public handle to the shared token.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use http::Request;
 use tokio::sync::watch;
 
-use super::{Acquired, Cell};
-use crate::attach::{self, Attach};
+use super::acquire::Acquire;
+use super::cached::CachedToken;
+use super::keep_fresh::keep_fresh;
+use super::token_cell::TokenCell;
+use super::wait_future::Waited;
+use crate::authorize::SharedPolicy;
+use crate::endpoint::RevocationEndpoint;
 use crate::error::{Error, ErrorKind};
+use crate::grant::Reason;
+use crate::source::{Source, SourceContext};
 use crate::token::Token;
 
 /// A handle to the token that a layer shares with all its services. Cheap to clone.
+///
+/// | method | what it does |
+/// | --- | --- |
+/// | [`get`](Self::get), [`peek`](Self::peek), [`changes`](Self::changes) | waits for a token; returns the token without waiting; watches it |
+/// | [`authorize`](Self::authorize), [`reject`](Self::reject) | authorizes a request that is sent without the layer; reports a 401 to it |
+/// | [`refresh`](Self::refresh), [`keep_fresh`](Self::keep_fresh) | refreshes the token now, or whenever it is due |
+/// | [`set`](Self::set), [`invalidate`](Self::invalidate), [`forget`](Self::forget), [`revoke`](Self::revoke) | replaces the token, or ends its use |
+/// | [`flush`](Self::flush) | waits for running refreshes and saves, at the end of a program |
 ///
 /// ```
 /// use tower_oauth2::{ErrorKind, OAuth2Layer, Token, client::Client, grant::ClientCredentials};
@@ -23,10 +39,10 @@ use crate::token::Token;
 /// let tokens = OAuth2Layer::new(grant).tokens();
 /// assert_eq!(tokens.peek(), None);
 ///
-/// // This layer has no service yet to send a token call through.
+/// // This layer has no service yet to send a token request through.
 /// assert_eq!(tokens.get().await.unwrap_err().kind(), ErrorKind::NoTransport);
 ///
-/// // A token from elsewhere needs none.
+/// // `set` needs no token request.
 /// tokens.set(Token::bearer("2YotnFZFEjr1zCsicMWpAA")?);
 /// assert_eq!(tokens.get().await?.access_token(), "2YotnFZFEjr1zCsicMWpAA");
 ///
@@ -36,87 +52,134 @@ use crate::token::Token;
 /// # }
 /// ```
 ///
-/// What needs the network goes through the layer's `token_service`, or else through the inner service of a service of
-/// the layer, known once one of them was asked whether it is ready.
+/// Token requests of a handle go through the layer's `token_service`. Without one, they go through the inner service of the newest
+/// service of the layer that was polled and not dropped.
 #[derive(Clone)]
 pub struct Tokens {
-    cell: Arc<Cell>,
-    attach: Arc<Attach>,
+    cell: Arc<TokenCell>,
+    policy: SharedPolicy,
 }
 
 impl Tokens {
-    pub(crate) fn new(cell: Arc<Cell>, attach: Arc<Attach>) -> Self {
-        Self { cell, attach }
+    pub(crate) fn new(cell: Arc<TokenCell>, policy: SharedPolicy) -> Self {
+        Self { cell, policy }
     }
 
-    /// The token: at once if it serves, else from the token call that is under way or is begun now. One that is due is
-    /// renewed meanwhile, as by a request.
+    /// Returns the token. Waits for a refresh if there is no token that can be sent.
+    ///
+    /// It joins the running refresh, or starts one. If the token is due, it is returned and refreshed in the background. The
+    /// [`max_wait`](crate::OAuth2Layer::max_wait) of the layer does not apply: limit the wait with `tokio::time::timeout`.
     ///
     /// # Errors
     ///
-    /// What went wrong with that call; the remembered error of an earlier one until its back-off has passed;
-    /// [`ErrorKind::NoTransport`](crate::ErrorKind::NoTransport) where there is nothing yet to send it through.
+    /// The error of that refresh; the cached error of an earlier one, until its back-off has passed;
+    /// [`ErrorKind::NoTransport`](crate::ErrorKind::NoTransport) if there is nothing to send a token request through;
+    /// [`ErrorKind::Recursion`](crate::ErrorKind::Recursion) if it is called inside the grant or the client that obtains the token.
     ///
     /// # Cancel safety
     ///
-    /// The call goes on without the caller, and its token is kept for the next.
+    /// Dropping the future does not cancel the refresh. Its token is kept for the next caller.
     pub async fn get(&self) -> Result<Token, Error> {
-        let mut acquired = self.cell.acquire(|| None);
-        loop {
-            acquired = match acquired {
-                Acquired::Usable(current) => return Ok(current.token.clone()),
-                Acquired::Failed(failure) => return Err(failure.error),
-                Acquired::Wait(wait) => match wait.await {
-                    Ok(current) => return Ok(current.token.clone()),
-                    Err(failure) => self.cell.after(failure),
-                },
-            };
-        }
+        Ok(self.current().await?.token.clone())
     }
 
-    /// The newest token, without waiting, even if it has expired. `None` when there is none yet, or it was invalidated or
-    /// forgotten.
+    /// Returns the newest token without waiting, even if it has expired.
+    ///
+    /// Returns `None` if there is no token yet, or if it was invalidated, forgotten, or rejected before any response had accepted it.
     pub fn peek(&self) -> Option<Token> {
         self.cell.peek()
     }
 
-    /// Renews the token now, whatever the clock says and whatever failed before; joins a token call that is under way. Where a
-    /// person has to log in, it asks them.
+    /// Refreshes the token now, even if it is fresh, and even during the back-off after a failure.
+    ///
+    /// It joins a running refresh. If a login is required, it starts the login. If a token is [set](Tokens::set) during the refresh, that
+    /// token is returned at once.
     ///
     /// # Errors
     ///
-    /// As [`Tokens::get`], but no remembered one: it tries. The token that was there stays in use until it expires.
+    /// Like [`Tokens::get`], but without cached errors. After an error the current token stays in use until it expires.
     ///
     /// # Cancel safety
     ///
-    /// As [`Tokens::get`].
+    /// Like [`Tokens::get`].
+    #[doc(alias = "single flight")]
+    #[doc(alias = "singleflight")]
     pub async fn refresh(&self) -> Result<Token, Error> {
-        match self.renewed().await {
-            // That was a call which a request began, and it might not ask.
-            Err(error) if error.kind() == ErrorKind::LoginNeeded => self.renewed().await,
-            outcome => outcome,
+        let mut may_repeat = true;
+        loop {
+            let wait_future = match self.cell.force_refresh() {
+                Acquire::Token(token) => return Ok(token.token.clone()),
+                Acquire::Failed(error) => return Err(error.error),
+                Acquire::Wait(wait_future) => wait_future,
+            };
+            // A refresh with another reason does not always start a login. If it requires one, a second, forced refresh starts it.
+            let has_joined = wait_future.has_joined_other_than(Reason::Forced);
+            match wait_future.await {
+                Waited::Token(token) => return Ok(token.token.clone()),
+                Waited::Superseded => {}
+                Waited::Failed(error) if has_joined && may_repeat && error.error.kind() == ErrorKind::LoginRequired => {
+                    may_repeat = false;
+                }
+                Waited::Failed(error) => return Err(error.error),
+            }
         }
     }
 
-    /// The access token is not used again: the next request gets a new one. The refresh token is kept.
+    /// Reports that an API rejected this token, as the layer does after a 401.
+    ///
+    /// If it is still the newest token, a refresh starts at once, unless the back-off after an earlier rejection has not passed: see
+    /// [behaviour](crate::docs::behaviour#rejections). A token that no response has accepted is not sent again. Reporting an older
+    /// token, or a token of another layer, has no effect.
+    ///
+    /// If there is no service to send the token request through, the next request starts the refresh.
+    ///
+    /// ```
+    /// # use tower_oauth2::{OAuth2Layer, Token, client::Client, grant::ClientCredentials};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let grant = ClientCredentials::new("https://auth.example.com/token", Client::basic("id", "secret"))?;
+    /// # let tokens = OAuth2Layer::new(grant).tokens();
+    /// # tokens.set(Token::bearer("2YotnFZFEjr1zCsicMWpAA")?);
+    /// let token = tokens.get().await?;
+    /// // A request is sent without the layer, and its response is a 401.
+    /// tokens.reject(&token);
+    /// assert_eq!(tokens.peek(), None, "the token is not sent again");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "401")]
+    pub fn reject(&self, token: &Token) {
+        self.cell.reject_token(token);
+    }
+
+    /// Invalidates the access token, so that the next request obtains a new one. The refresh token is kept.
+    ///
+    /// It starts no refresh. After a 401 use [`reject`](Tokens::reject), which does not affect a newer token.
     pub fn invalidate(&self) {
         self.cell.invalidate();
     }
 
-    /// Uses this token from now on: one that was stored, or came from elsewhere. A failure before it is forgotten; a token
-    /// call under way has no effect any more.
+    /// Replaces the token.
+    ///
+    /// All waiting callers continue with it. A cached error is dropped, and the result of a running refresh is ignored.
+    ///
+    /// The token is not saved in a [store](crate::store). The token of its next refresh is.
     pub fn set(&self, token: Token) {
         self.cell.set(token);
     }
 
-    /// Forgets the token, its refresh token too: the next request begins anew. A token call under way has no effect on the
-    /// requests that begin after this.
+    /// Forgets the token and its refresh token. The next request obtains a token as if there had been none.
+    ///
+    /// The result of a running refresh is ignored, and its waiters obtain another token in the same way.
+    /// The token stays valid at the server: see [`revoke`](Tokens::revoke).
+    #[doc(alias = "logout")]
     pub fn forget(&self) {
         self.cell.forget();
     }
 
-    /// Follows the token: what [`peek`](Tokens::peek) gives, and each change of it. A change may be skipped when the next
-    /// follows at once; the last one never is.
+    /// Returns a receiver for the token, as [`peek`](Tokens::peek) returns it, and for its changes.
+    ///
+    /// A change may be skipped if another one follows at once. The last one is not skipped.
     ///
     /// ```
     /// # use tower_oauth2::{OAuth2Layer, Token, client::Client, grant::RefreshToken};
@@ -133,14 +196,15 @@ impl Tokens {
     /// # }
     /// ```
     ///
-    /// Do not hold what [`borrow`](watch::Receiver::borrow) gives while calling a method of this handle.
+    /// Do not hold the guard of [`borrow`](watch::Receiver::borrow) while calling a method of this handle.
     pub fn changes(&self) -> watch::Receiver<Option<Token>> {
-        self.cell.watch()
+        self.cell.subscribe()
     }
 
-    /// Puts the token into a request that is sent without the layer, by the layer's rules: not over cleartext, not to a
-    /// foreign origin, not in place of an `Authorization` that is there. Its answer is not looked at: after a 401 it is for
-    /// you to [`invalidate`](Tokens::invalidate).
+    /// Attaches the token to a request that is sent without the layer. Returns whether it was attached.
+    ///
+    /// The rules of the layer apply: the token is not attached to a request that already has an `Authorization` header, or whose origin
+    /// the token is not bound to. `wss` is treated as `https`, and `ws` as `http`. If the response is a 401, report it with [`reject`](Tokens::reject).
     ///
     /// ```
     /// # use tower_oauth2::{OAuth2Layer, Token, client::Client, grant::ClientCredentials};
@@ -149,9 +213,9 @@ impl Tokens {
     /// # let grant = ClientCredentials::new("https://auth.example.com/token", Client::basic("id", "secret"))?;
     /// # let tokens = OAuth2Layer::new(grant).tokens();
     /// # tokens.set(Token::bearer("2YotnFZFEjr1zCsicMWpAA")?);
-    /// // The handshake of a web socket, say.
-    /// let mut request = http::Request::get("https://api.example.com/events").body(())?;
-    /// tokens.authorize(&mut request).await?;
+    /// // The handshake of a WebSocket:
+    /// let mut request = http::Request::get("wss://api.example.com/events").body(())?;
+    /// assert!(tokens.authorize(&mut request).await?);
     /// assert_eq!(request.headers()["authorization"], "Bearer 2YotnFZFEjr1zCsicMWpAA");
     /// # Ok(())
     /// # }
@@ -159,33 +223,140 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// As [`Tokens::get`]; [`ErrorKind::Cleartext`](crate::ErrorKind::Cleartext) and, where the layer refuses foreign
-    /// origins, [`ErrorKind::ForeignOrigin`](crate::ErrorKind::ForeignOrigin).
+    /// Like [`Tokens::get`]; [`ErrorKind::Cleartext`](crate::ErrorKind::Cleartext) if the token would be sent over `http` or `ws` to
+    /// another machine; [`ErrorKind::OriginDenied`](crate::ErrorKind::OriginDenied) if the layer
+    /// [denies other origins](crate::OAuth2Layer::deny_other_origins).
     ///
     /// # Cancel safety
     ///
-    /// As [`Tokens::get`]; the request is changed at the end only.
-    pub async fn authorize<B>(&self, request: &mut Request<B>) -> Result<(), Error> {
-        if self.attach.wants(request)? {
-            let token = self.get().await?;
-            attach::insert(request, token.header());
+    /// Like [`Tokens::get`]. The request is changed only when the future completes.
+    pub async fn authorize<B>(&self, request: &mut Request<B>) -> Result<bool, Error> {
+        let policy = self.policy.load();
+        if !policy.should_authorize(request)? {
+            return Ok(false);
+        }
+        let token = self.current().await?;
+        policy.insert(request, token.header());
+        Ok(true)
+    }
+
+    /// Waits until no refresh and no save to a store is running. It starts neither.
+    ///
+    /// A program that exits drops a running refresh. With refresh tokens that rotate, the login can then be lost: see
+    /// [stores](crate::docs::stores#the-gap). So a short program calls this before it returns from `main`, also with an error. It does not
+    /// return the outcome of the refresh: the next call of [`get`](Tokens::get) does.
+    ///
+    /// Inside the grant of this layer it returns at once, because waiting there would deadlock.
+    ///
+    /// ```
+    /// # use tower_oauth2::{OAuth2Layer, Token, client::Client, grant::ClientCredentials};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let grant = ClientCredentials::new("https://auth.example.com/token", Client::basic("id", "secret"))?;
+    /// # let tokens = OAuth2Layer::new(grant).tokens();
+    /// // At the end of `main`:
+    /// tokens.flush().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// The future can be dropped at any time. It also waits for a login, until the person has logged in: limit the wait with
+    /// `tokio::time::timeout`.
+    pub async fn flush(&self) {
+        self.cell.flush().await;
+    }
+
+    /// Returns a future that keeps the token fresh while no request is sent.
+    ///
+    /// It is for refresh tokens that expire unless they are used. The future does nothing unless it is polled, so spawn it. It refreshes the
+    /// token when it is due, expired or invalidated, and waits for the back-off after an error. Without a token it starts no refresh, and it
+    /// never starts a login. After [`forget`](Tokens::forget) and [`revoke`](Tokens::revoke) it waits for the next token.
+    ///
+    /// The future ends when the layer, its services and its handles are dropped. It has no reference to them.
+    ///
+    /// ```
+    /// # use tower_oauth2::{OAuth2Layer, client::Client, grant::RefreshToken};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let grant = RefreshToken::new("https://auth.example.com/token", Client::public("id"), "tGzv3JOkF0XG5Qx2TlKWIA")?;
+    /// let layer = OAuth2Layer::new(grant);
+    /// let kept = tokio::spawn(layer.tokens().keep_fresh());
+    /// drop(layer);
+    /// kept.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future does not cancel a refresh that it has started.
+    pub fn keep_fresh(&self) -> impl Future<Output = ()> + Send + 'static {
+        keep_fresh(Arc::downgrade(&self.cell))
+    }
+
+    /// Revokes the refresh token and the access token at the server ([RFC 7009]), and then forgets them.
+    ///
+    /// It calls [`flush`](Tokens::flush) first, so that the tokens of a running refresh or login are revoked, too. Without a token it does
+    /// nothing. It does not change the store: remove the stored token with [`Persisted::clear`](crate::grant::Persisted::clear).
+    ///
+    /// ```
+    /// # use bytes::Bytes;
+    /// # use http_body_util::Full;
+    /// # use tower_oauth2::{OAuth2Layer, Token, grant::RefreshToken};
+    /// use tower_oauth2::{client::Client, endpoint::RevocationEndpoint};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let http_client = tower::service_fn(async |_: http::Request<Full<Bytes>>| {
+    /// #     Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+    /// # });
+    /// # let client = Client::public("app");
+    /// # let grant = RefreshToken::new("https://auth.example.com/token", client.clone(), "tGzv3JOkF0XG5Qx2TlKWIA")?;
+    /// # let tokens = OAuth2Layer::new(grant).token_service(http_client).tokens();
+    /// # tokens.set(Token::bearer("2YotnFZFEjr1zCsicMWpAA")?);
+    /// let endpoint = RevocationEndpoint::new("https://auth.example.com/revoke", client)?;
+    /// tokens.revoke(&endpoint).await?;
+    /// assert_eq!(tokens.peek(), None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Like [`RevocationEndpoint::revoke`]; [`ErrorKind::NoTransport`](crate::ErrorKind::NoTransport) if there is nothing to send the
+    /// request through. After an error the token is kept, so that it can be revoked later. To log out locally nevertheless, call
+    /// [`forget`](Tokens::forget).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the tokens may be revoked and not forgotten. Call it again: revoking a token twice is not an error.
+    ///
+    /// [RFC 7009]: https://www.rfc-editor.org/rfc/rfc7009
+    #[doc(alias = "logout")]
+    #[doc(alias = "log out")]
+    pub async fn revoke(&self, endpoint: &RevocationEndpoint) -> Result<(), Error> {
+        while let Some((token, transport)) = self.cell.token_to_revoke().await? {
+            endpoint.revoke(&transport, &token).await?;
+            // If another token has replaced this one, the next iteration revokes it.
+            if self.cell.forget_if(&token) {
+                break;
+            }
         }
         Ok(())
     }
 
-    async fn renewed(&self) -> Result<Token, Error> {
+    async fn current(&self) -> Result<Arc<CachedToken>, Error> {
         loop {
-            let failure = match self.cell.renew() {
-                Acquired::Usable(current) => return Ok(current.token.clone()),
-                Acquired::Failed(failure) => return Err(failure.error),
-                Acquired::Wait(wait) => match wait.await {
-                    Ok(current) => return Ok(current.token.clone()),
-                    Err(failure) => failure,
+            match self.cell.acquire(None, || None) {
+                Acquire::Token(token) => return Ok(token),
+                Acquire::Failed(error) => return Err(error.error),
+                Acquire::Wait(wait_future) => match wait_future.await {
+                    Waited::Token(token) => return Ok(token),
+                    Waited::Failed(error) => return Err(error.error),
+                    Waited::Superseded => {}
                 },
-            };
-            // One that had not to be kept was not this one's own.
-            if !failure.is_void() {
-                return Err(failure.error);
             }
         }
     }
@@ -194,5 +365,12 @@ impl Tokens {
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tokens").field("token", &self.peek()).finish_non_exhaustive()
+    }
+}
+
+/// The access token of the layer, for a client assertion or a token exchange of another layer.
+impl Source for Tokens {
+    async fn fetch(&self, _cx: SourceContext) -> Result<String, Error> {
+        Ok(self.get().await?.access_token().to_owned())
     }
 }

@@ -1,4 +1,4 @@
-//! `Authorization: Basic`, in the two ways that servers read it.
+//! `Authorization: Basic`, with and without form-encoding.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use http::HeaderValue;
 use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
-/// Id and secret form-encoded (RFC 6749 §2.3.1, Appendix B), then base64.
+/// Returns the header with id and secret form-encoded (RFC 6749 §2.3.1, Appendix B).
 pub(super) fn encoded(id: &str, secret: &str) -> HeaderValue {
     let mut pair = Zeroizing::new(String::new());
     pair.extend(byte_serialize(id.as_bytes()));
@@ -15,14 +15,14 @@ pub(super) fn encoded(id: &str, secret: &str) -> HeaderValue {
     header(&pair)
 }
 
-/// Id and secret as they are (RFC 7617).
+/// Returns the header with id and secret as they are (RFC 7617).
 pub(super) fn raw(id: &str, secret: &str) -> HeaderValue {
     header(&Zeroizing::new(format!("{id}:{secret}")))
 }
 
 fn header(pair: &str) -> HeaderValue {
     let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair)));
-    // Base64 is always a header value; an empty one would be refused by the server, not by a panic here.
+    // Base64 is always a valid header value. If it were not, the server would reject an empty one, which is better than a panic.
     let mut value = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
     value.set_sensitive(true);
     value
@@ -34,9 +34,9 @@ mod tests {
 
     use super::*;
 
-    /// The vector of openid/AppAuth-Android#337.
+    /// The test vector of openid/AppAuth-Android#337.
     #[test]
-    fn the_vector_of_appauth() {
+    fn the_test_vector_of_appauth() {
         let header = encoded("1PpG/Q 1", "z/tZ9VwFZqApmIQ+ZH1I5pLk/uB4ud:X2/8bL+wfFTt1rFw=");
         assert!(header.is_sensitive());
         assert_eq!(
@@ -46,12 +46,12 @@ mod tests {
     }
 
     #[test]
-    fn raw_is_rfc_7617() {
+    fn raw_credentials_are_those_of_rfc_7617() {
         assert_eq!(raw("Aladdin", "open sesame"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     }
 
     proptest! {
-        /// A server that decodes gets what was configured, whatever characters it holds.
+        /// A server that decodes the header gets the configured id and secret, whatever their characters.
         #[test]
         fn decoding_gives_id_and_secret_back(id in ".+", secret in ".*") {
             let header = encoded(&id, &secret);

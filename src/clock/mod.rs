@@ -1,31 +1,30 @@
-//! The only place that asks for the time.
+//! Clocks and timers. No other module reads the time.
 //!
-//! Two clocks, because each is wrong alone: the monotonic one stands still while a laptop sleeps, and the wall clock
-//! steps. A [`Deadline`] has passed when *either* says so. The monotonic clock is tokio's, so that a test which pauses
-//! tokio's time steers ours.
+//! A [`Deadline`] has passed when *either* clock has reached it: the monotonic clock stops while a laptop sleeps, and the wall clock can be
+//! stepped. The monotonic clock is tokio's, so that tests can pause and advance it.
 
 #[cfg(feature = "test-util")]
-pub(crate) mod steered;
+pub(crate) mod mock;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::OnceLock;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
-use tokio::runtime::RuntimeFlavor;
 use tokio::time::Instant;
 
-/// Longer lifetimes are cut to this, so that no sum with a clock overflows.
-pub(crate) const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+/// The maximum duration. Longer ones are reduced to it, so that adding them to a clock does not overflow.
+pub(crate) const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// One look at both clocks.
+/// The time that both clocks show.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Now {
     mono: Instant,
     wall: SystemTime,
 }
 
-/// Looks at both clocks.
+/// Reads both clocks.
 pub(crate) fn now() -> Now {
     Now { mono: Instant::now(), wall: wall() }
 }
@@ -37,12 +36,29 @@ fn wall() -> SystemTime {
 
 #[cfg(feature = "test-util")]
 fn wall() -> SystemTime {
-    steered::Clock::shift(SystemTime::now())
+    mock::Clock::shift(SystemTime::now())
+}
+
+/// Returns the real time since a fixed moment. Tests that pause or advance tokio's clock do not affect it.
+pub(crate) fn uptime() -> Duration {
+    static START: OnceLock<std::time::Instant> = OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed()
+}
+
+/// Returns whether `now`, which was read just before this call, is the system's time.
+///
+/// It is not if a test has paused or advanced tokio's clock, or has entered a mocked one.
+pub(crate) fn is_real(now: Now) -> bool {
+    #[cfg(feature = "test-util")]
+    if mock::Clock::is_entered() {
+        return false;
+    }
+    let (std, tokio) = (std::time::Instant::now(), Instant::now().into_std());
+    now.mono.into_std() <= std && tokio >= std
 }
 
 impl Now {
-    /// The time that has passed since `earlier`, by the monotonic clock.
-    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    /// Returns the time since `earlier` on the monotonic clock.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         self.mono.saturating_duration_since(earlier.mono)
     }
@@ -55,15 +71,9 @@ impl Now {
         let since = self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         since.as_millis().try_into().unwrap_or_default()
     }
-
-    /// For models, whose time does not pass.
-    #[cfg(all(test, tower_oauth2_loom))]
-    pub(crate) fn earlier(self, by: Duration) -> Self {
-        Self { mono: self.mono - by, wall: self.wall - by }
-    }
 }
 
-/// A moment, on both clocks.
+/// A point in time, stored for both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     mono: Instant,
@@ -71,48 +81,50 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// The moment that comes `wait` after `now`.
-    pub(crate) fn after(now: Now, wait: Duration) -> Self {
-        let wait = wait.min(FAR);
+    /// Returns the deadline that is `wait` after `now`.
+    pub(crate) fn from_now(now: Now, wait: Duration) -> Self {
+        let wait = wait.min(MAX_DURATION);
         Self {
-            // `FAR` fits both clocks, so the sums do not fail.
+            // `MAX_DURATION` fits both clocks, so the additions do not overflow.
             mono: now.mono.checked_add(wait).unwrap_or(now.mono),
             wall: now.wall.checked_add(wait).unwrap_or(now.wall),
         }
     }
 
-    /// The moment when the wall clock shows `wall`; one in the past has passed.
-    pub(crate) fn at(now: Now, wall: SystemTime) -> Self {
+    /// Returns the deadline when the wall clock shows `wall`. If that is in the past, the deadline has passed.
+    pub(crate) fn from_wall(now: Now, wall: SystemTime) -> Self {
         let wait = wall.duration_since(now.wall).unwrap_or_default();
-        Self { wall: wall.min(now.wall + FAR), ..Self::after(now, wait) }
+        Self { wall: wall.min(now.wall + MAX_DURATION), ..Self::from_now(now, wait) }
     }
 
     pub(crate) fn passed(self, now: Now) -> bool {
         now.mono >= self.mono || now.wall >= self.wall
     }
 
-    /// How long until it passes, by the clock that gets there first; zero when it has passed.
+    /// Returns how long until the deadline passes on the first of the two clocks; zero if it has passed.
     pub(crate) fn remaining(self, now: Now) -> Duration {
         let mono = self.mono.saturating_duration_since(now.mono);
         let wall = self.wall.duration_since(now.wall).unwrap_or_default();
         mono.min(wall)
     }
 
-    /// The moment `by` before this one.
-    pub(crate) fn earlier(self, by: Duration) -> Self {
+    /// Returns the deadline that is `by` before this one, but not before `now`.
+    pub(crate) fn saturating_sub(self, by: Duration, now: Now) -> Self {
+        let mono = self.mono.saturating_duration_since(now.mono).saturating_sub(by);
+        let wall = self.wall.duration_since(now.wall).unwrap_or_default().saturating_sub(by);
         Self {
-            mono: self.mono.checked_sub(by).unwrap_or(self.mono),
-            wall: self.wall.checked_sub(by).unwrap_or(self.wall),
+            mono: now.mono.checked_add(mono).unwrap_or(now.mono),
+            wall: now.wall.checked_add(wall).unwrap_or(now.wall),
         }
     }
 
-    /// Whichever of the two comes later, on each clock.
-    pub(crate) fn or_later(self, other: Self) -> Self {
+    /// Returns the later deadline, for each clock.
+    pub(crate) fn max(self, other: Self) -> Self {
         Self { mono: self.mono.max(other.mono), wall: self.wall.max(other.wall) }
     }
 
-    /// Whichever of the two comes earlier, on each clock.
-    pub(crate) fn or_earlier(self, other: Self) -> Self {
+    /// Returns the earlier deadline, for each clock.
+    pub(crate) fn min(self, other: Self) -> Self {
         Self { mono: self.mono.min(other.mono), wall: self.wall.min(other.wall) }
     }
 
@@ -121,24 +133,19 @@ impl Deadline {
     }
 }
 
-/// Waits, by the monotonic clock alone: a step of the wall clock is no reason to give up an answer that is on its way.
+/// Waits on the monotonic clock. A step of the wall clock must not end the wait for a response.
 ///
-/// Inside a tokio runtime the timer is tokio's. Outside one, a helper thread keeps the time. Each poll asks for a new timer, for
-/// a wait may outlive the runtime in which it began.
+/// Each poll creates a new timer, because the future may be polled after the runtime of its first poll has shut down.
 pub(crate) async fn sleep(wait: Duration) {
-    let end = Deadline::after(now(), wait).mono;
-    let mut timer: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
+    let end = Deadline::from_now(now(), wait).mono;
+    let mut timer = None;
     poll_fn(|cx| {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Poll::Ready(());
             }
-            let timer = timer.insert(match tokio::runtime::Handle::try_current() {
-                Ok(_) => Box::pin(tokio::time::sleep(left)),
-                Err(_) => Box::pin(futures_timer::Delay::new(left)),
-            });
-            if timer.as_mut().poll(cx).is_pending() {
+            if timer.insert(Timer::new(left)).poll(cx).is_pending() {
                 return Poll::Pending;
             }
         }
@@ -146,38 +153,34 @@ pub(crate) async fn sleep(wait: Duration) {
     .await;
 }
 
-/// A timer that wakes who polled it, whatever the runtime.
+/// A timer that works in every runtime, with and without timers, and without a runtime.
 ///
-/// Tokio's own timers run where somebody drives them: the threads of a multi-threaded runtime do. A runtime of one thread may
-/// stand still between two `block_on`, and outside of one there is none, so a helper thread keeps the time there; and tokio's
-/// timer as well, because in such a runtime a test may pause the time.
-pub(crate) struct Alarm {
-    tokio: Option<Pin<Box<tokio::time::Sleep>>>,
-    thread: Option<futures_timer::Delay>,
+/// It uses a helper thread. If a test has paused tokio's clock, it uses tokio's timer, because real time has no effect then.
+pub(crate) enum Timer {
+    Thread(futures_timer::Delay),
+    Tokio(Pin<Box<tokio::time::Sleep>>),
 }
 
-impl Alarm {
-    pub(crate) fn after(now: Now, wait: Duration) -> Self {
-        let flavor = tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor()).ok();
-        let is_driven = matches!(flavor, Some(RuntimeFlavor::MultiThread));
-        Self {
-            tokio: flavor.map(|_| Box::pin(tokio::time::sleep_until(now.mono + wait))),
-            thread: (!is_driven).then(|| futures_timer::Delay::new(wait)),
+impl Timer {
+    /// Creates a timer that fires after `wait`.
+    pub(crate) fn new(wait: Duration) -> Self {
+        let wait = wait.min(MAX_DURATION);
+        if !is_real(now()) && tokio::runtime::Handle::try_current().is_ok() {
+            Self::Tokio(Box::pin(tokio::time::sleep(wait)))
+        } else {
+            Self::Thread(futures_timer::Delay::new(wait))
         }
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let tokio = self.tokio.as_mut().map(|timer| timer.as_mut().poll(cx));
-        let thread = self.thread.as_mut().map(|timer| Pin::new(timer).poll(cx));
-        if [tokio, thread].into_iter().flatten().any(|polled| polled.is_ready()) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
+        match self {
+            Self::Thread(delay) => Pin::new(delay).poll(cx),
+            Self::Tokio(sleep) => sleep.as_mut().poll(cx),
         }
     }
 }
 
-/// Runs `future` for at most `limit`; `None` when the time is over.
+/// Runs `future` for at most `limit`. Returns `None` if the limit has elapsed.
 pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let (mut future, mut timer) = (pin!(future), pin!(sleep(limit)));
     poll_fn(|cx| match future.as_mut().poll(cx) {
@@ -196,31 +199,32 @@ mod tests {
     }
 
     #[test]
-    fn either_clock_ends_a_deadline() {
+    fn a_deadline_passes_on_either_clock() {
         let start = now();
-        let deadline = Deadline::after(start, Duration::from_secs(60));
+        let deadline = Deadline::from_now(start, Duration::from_secs(60));
         for (mono, wall, passed) in [(0, 0, false), (59, 59, false), (60, 60, true), (60, 0, true), (1, 3600, true)] {
             assert_eq!(deadline.passed(later(start, mono, wall)), passed, "after {mono} s and {wall} s");
         }
     }
 
     #[test]
-    fn a_wall_time_becomes_a_wait() {
+    fn a_deadline_from_the_wall_clock_is_in_the_future() {
         let start = now();
-        let deadline = Deadline::at(start, start.wall + Duration::from_secs(10));
+        let deadline = Deadline::from_wall(start, start.wall + Duration::from_secs(10));
         assert_eq!(deadline.remaining(start), Duration::from_secs(10));
-        assert_eq!(deadline.earlier(Duration::from_secs(4)).remaining(start), Duration::from_secs(6));
-        assert!(Deadline::at(start, SystemTime::UNIX_EPOCH).passed(start));
+        assert_eq!(deadline.saturating_sub(Duration::from_secs(4), start).remaining(start), Duration::from_secs(6));
+        assert!(Deadline::from_wall(start, SystemTime::UNIX_EPOCH).passed(start));
+        assert!(deadline.saturating_sub(Duration::MAX, start).passed(start));
     }
 
     #[test]
-    fn no_lifetime_overflows() {
+    fn a_long_duration_does_not_overflow() {
         let start = now();
-        assert_eq!(Deadline::after(start, Duration::MAX).remaining(start), FAR);
+        assert_eq!(Deadline::from_now(start, Duration::MAX).remaining(start), MAX_DURATION);
     }
 
     #[test]
-    fn keeps_time_without_a_runtime() {
+    fn a_timeout_works_without_a_runtime() {
         let never = std::future::pending::<()>();
         let mut limited = pin!(within(Duration::from_millis(1), never));
         let waker = std::task::Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));

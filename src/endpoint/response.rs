@@ -1,44 +1,61 @@
-//! What an endpoint answered: members to read, or the right kind of error (RFC 6749 §5).
+//! Parses a response of an endpoint into its members or an error (RFC 6749 §5).
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
+use super::classify::{ErrorBody, error_kind, repeats_status};
 use super::retry_after;
 use crate::clock::Now;
 use crate::error::{Error, ErrorKind, OAuthError};
 
-/// A success, to be read by whoever asked.
-pub(crate) struct Answer {
+/// A response that the server sent with success.
+pub(crate) struct EndpointResponse {
     pub(crate) status: StatusCode,
     pub(crate) members: Map<String, Value>,
 }
 
-/// Reads an answer that arrived at `now`. `secrets` are what the request held: no error repeats them.
-pub(super) fn read(answer: &Response<Bytes>, now: Now, secrets: &[&str]) -> Result<Answer, Error> {
-    let status = answer.status();
-    let failed = |error: Error| error.with_status(status).with_retry_after(retry_after::read(answer.headers(), now));
+/// Parses a response that arrived at `now`.
+///
+/// No error repeats one of the `secrets`, which the request contained. `authenticates` is whether the request authenticated the client.
+pub(super) fn parse(
+    response: &Response<Bytes>,
+    now: Now,
+    secrets: &[&str],
+    authenticates: bool,
+) -> Result<EndpointResponse, Error> {
+    let status = response.status();
+    let failed =
+        |error: Error| error.with_status(status).with_retry_after_header(retry_after::parse(response.headers(), now));
     if status.is_redirection() {
         return Err(failed(Error::new(ErrorKind::Redirected, "")));
     }
-    let members = members(answer.body());
-    let oauth = members.as_ref().and_then(|members| oauth_error(members, secrets));
-    // One that repeats a secret is not kept, and is an error all the same.
-    let is_error = members.as_ref().is_some_and(|members| error_code(members).is_some());
+    let members = members(response.body());
+    let oauth = members.as_ref().and_then(|members| oauth_error(members, status, secrets));
+    // An OAuth error that repeats a secret is dropped, but it still makes the response an error.
+    let is_error = members.as_ref().is_some_and(|members| error_code(members, status).is_some());
     if !status.is_success() || is_error {
-        let kind = kind(status, oauth.as_ref().map(OAuthError::error));
-        return Err(failed(Error::new(kind, "").with_oauth(oauth)));
+        let body = match &oauth {
+            Some(oauth) => ErrorBody::Code(oauth.error()),
+            None if is_error => ErrorBody::Redacted,
+            None => ErrorBody::without_oauth_error(without_byte_order_mark(response.body())),
+        };
+        return Err(failed(Error::new(error_kind(status, body, authenticates), "").with_oauth_response(oauth)));
     }
     match members {
-        Some(members) => Ok(Answer { status, members }),
+        Some(members) => Ok(EndpointResponse { status, members }),
         None => Err(failed(Error::malformed("it is neither a JSON object nor a form"))),
     }
 }
 
-/// The members of the answer: JSON whatever the media type says; what is no JSON but holds the fields of a form is a form.
+fn without_byte_order_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
+/// Returns the members of the body, which is parsed as JSON regardless of its media type, or else as a form.
 fn members(body: &[u8]) -> Option<Map<String, Value>> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let body = without_byte_order_mark(body);
     match serde_json::from_slice(body) {
         Ok(Value::Object(members)) => Some(members),
         Ok(_) => None,
@@ -48,33 +65,38 @@ fn members(body: &[u8]) -> Option<Map<String, Value>> {
 
 fn form(body: &[u8]) -> Option<Map<String, Value>> {
     let body = body.trim_ascii();
+    if !begins_with_name(body) {
+        return None;
+    }
     let mut members = Map::new();
-    // An empty value counts as omitted (RFC 6749 §3.2), and of two of one name the first stands.
+    // An empty value counts as omitted (RFC 6749 §3.2). Of several values with one name, the first is used.
     for (name, value) in form_urlencoded::parse(body).filter(|(_, value)| !value.is_empty()) {
         members.entry(name).or_insert_with(|| Value::String(value.into_owned()));
     }
-    // Any text reads as some form: only one with the fields of an answer is meant as one.
-    ["access_token", "device_code", "error"].iter().any(|name| members.contains_key(*name)).then_some(members)
+    // Any text can be parsed as a form, so a form must have one of the fields of a response.
+    ["access_token", "refresh_token", "device_code", "error"]
+        .iter()
+        .any(|name| members.contains_key(*name))
+        .then_some(members)
 }
 
-fn oauth_error(members: &Map<String, Value>, secrets: &[&str]) -> Option<OAuthError> {
+/// Returns whether the body begins with a name and `=`, as a form does.
+///
+/// The page of a proxy and a truncated JSON object may contain a URL, part of which looks like a field:
+/// `<a href="https://sso.example/?next=token&error=invalid_grant&…">`.
+fn begins_with_name(body: &[u8]) -> bool {
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.:[]%+".contains(byte);
+    body.iter().find(|byte| !is_of_name(byte)) == Some(&b'=') && !body.starts_with(b"=")
+}
+
+fn oauth_error(members: &Map<String, Value>, status: StatusCode, secrets: &[&str]) -> Option<OAuthError> {
     let text = |name: &str| members.get(name).and_then(Value::as_str);
-    OAuthError::heard(error_code(members)?, text("error_description"), text("error_uri"), secrets)
+    OAuthError::from_response(error_code(members, status)?, text("error_description"), text("error_uri"), secrets)
 }
 
-fn error_code(members: &Map<String, Value>) -> Option<&str> {
-    members.get("error").and_then(Value::as_str).filter(|code| !code.chars().all(char::is_control))
-}
-
-/// What kind of failure it is. An overloaded server is not believed about anything else: gateways answer 503 with
-/// `invalid_grant`, and a login is not to be lost for that.
-fn kind(status: StatusCode, code: Option<&str>) -> ErrorKind {
-    match (status.as_u16(), code) {
-        (408 | 429 | 500..=599, _) | (_, Some("server_error" | "temporarily_unavailable")) => ErrorKind::Overloaded,
-        (_, Some("invalid_client" | "unauthorized_client")) | (401, None) => ErrorKind::ClientRejected,
-        (_, Some("invalid_grant")) => ErrorKind::InvalidGrant,
-        _ => ErrorKind::RequestRejected,
-    }
+fn error_code(members: &Map<String, Value>, status: StatusCode) -> Option<&str> {
+    let code = members.get("error").and_then(Value::as_str)?;
+    (!code.chars().all(char::is_control) && !repeats_status(code, status)).then_some(code)
 }
 
 #[cfg(test)]
@@ -87,14 +109,18 @@ mod tests {
     use crate::clock;
     use crate::token::{self, Token};
 
-    fn answer(status: u16, body: impl Into<Bytes>) -> Result<Token, Error> {
-        let answer = Response::builder().status(status).body(body.into()).unwrap();
-        let answer = read(&answer, clock::now(), &["hunter2"])?;
-        token::from_answer(answer.members, clock::now(), &[]).map_err(|error| error.with_status(answer.status))
+    fn parsed(status: u16, body: impl Into<Bytes>) -> Result<Token, Error> {
+        parsed_for(true, status, body)
+    }
+
+    fn parsed_for(authenticates: bool, status: u16, body: impl Into<Bytes>) -> Result<Token, Error> {
+        let response = Response::builder().status(status).body(body.into()).unwrap();
+        let response = parse(&response, clock::now(), &["hunter2"], authenticates)?;
+        token::from_response(response.members, clock::now(), &[]).map_err(|error| error.with_status(response.status))
     }
 
     #[test]
-    fn tokens_as_servers_write_them() {
+    fn tokens_in_the_variants_that_servers_send() {
         for (status, body) in [
             (200, r#"{"access_token":"a","token_type":"Bearer","expires_in":60}"#),
             (201, r#"{"access_token":"a","token_type":"bearer","expires_in":"60"}"#),
@@ -104,15 +130,15 @@ mod tests {
             (200, "access_token=a&token_type=bearer&expires_in=60&scope="),
             (200, "expires_in=60&access_token=a\r\n"),
         ] {
-            let token = answer(status, body).unwrap_or_else(|error| panic!("{body}: {error}"));
+            let token = parsed(status, body).unwrap_or_else(|error| panic!("{body}: {error}"));
             assert_eq!(token.access_token(), "a", "{body}");
-            let lifetime = token.lifetime(clock::now()).unwrap();
+            let lifetime = token.remaining(clock::now()).unwrap();
             assert!(lifetime > Duration::from_secs(50) && lifetime <= Duration::from_secs(60), "{body}: {lifetime:?}");
         }
     }
 
     #[test]
-    fn failures_have_the_right_kind() {
+    fn error_responses_have_the_right_kind() {
         use ErrorKind::*;
         for (status, body, kind) in [
             (200, r#"{"error":"invalid_scope"}"#, RequestRejected),
@@ -123,10 +149,24 @@ mod tests {
             (401, r#"{"error":"invalid_client"}"#, ClientRejected),
             (401, "", ClientRejected),
             (401, r#"{"error":"invalid_grant"}"#, InvalidGrant),
-            (403, "", RequestRejected),
-            (400, "<html>", RequestRejected),
-            (404, "not found", RequestRejected),
-            (400, r#"{"error":{"code":"x"}}"#, RequestRejected),
+            (400, r#"{"error":"hunter2"}"#, RequestRejected),
+            (401, r#"{"error":"hunter2"}"#, ClientRejected),
+            (403, r#"{"error":"access_denied"}"#, RequestRejected),
+            (404, r#"{"error":"unknown_tenant"}"#, RequestRejected),
+            // Responses of a proxy, a firewall, or a gateway without a route.
+            (403, "", NotOAuth),
+            (400, "<html>", NotOAuth),
+            (401, "\u{feff}\r\n<!DOCTYPE html>", NotOAuth),
+            (404, "not found", NotOAuth),
+            (407, "<html>", NotOAuth),
+            (400, r#"{"error":{"code":"x"}}"#, NotOAuth),
+            (404, r#"{"status":404,"error":"Not Found","path":"/token"}"#, NotOAuth),
+            (403, r#"{"error":"forbidden"}"#, NotOAuth),
+            (404, r#"{"error":"not_found"}"#, NotOAuth),
+            (413, r#"{"message":"no"}"#, NotOAuth),
+            (401, r#"{"error":"Unauthorized"}"#, ClientRejected),
+            (401, r#"{"error":{"code":"x"}}"#, ClientRejected),
+            (401, "who?", ClientRejected),
             (408, "", Overloaded),
             (429, r#"{"error":"invalid_grant"}"#, Overloaded),
             (503, r#"{"error":"invalid_grant"}"#, Overloaded),
@@ -144,15 +184,32 @@ mod tests {
             (200, r#"{"access_token":"a","expires_in":"soon"}"#, Malformed),
             (200, r#"{"access_token":"a","token_type":"mac"}"#, Malformed),
         ] {
-            let error = answer(status, body).unwrap_err();
+            let error = parsed(status, body).unwrap_err();
             assert_eq!(error.kind(), kind, "{status} {body}: {error}");
             assert_eq!(error.status().unwrap().as_u16(), status);
         }
     }
 
     #[test]
-    fn what_the_server_said_is_kept_and_its_echo_of_a_secret_is_not() {
-        let error = answer(
+    fn a_401_without_an_oauth_error_rejects_the_request_of_a_client_without_a_credential() {
+        use ErrorKind::*;
+        for (body, kind) in [
+            ("", RequestRejected),
+            (r#"{"error":{"code":"x"}}"#, RequestRejected),
+            (r#"{"error":"Unauthorized"}"#, RequestRejected),
+            (r#"{"error":"hunter2"}"#, RequestRejected),
+            ("<html>", NotOAuth),
+            (r#"{"error":"invalid_client"}"#, ClientRejected),
+            (r#"{"error":"unauthorized_client"}"#, ClientRejected),
+            (r#"{"error":"invalid_grant"}"#, InvalidGrant),
+        ] {
+            assert_eq!(parsed_for(false, 401, body).unwrap_err().kind(), kind, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_oauth_error_is_kept_without_texts_that_repeat_a_secret() {
+        let error = parsed(
             400,
             r#"{"error":"invalid_request","error_description":"hunter2 is wrong","error_uri":"https://e.example/1"}"#,
         )
@@ -160,19 +217,19 @@ mod tests {
         let oauth = error.oauth().unwrap();
         assert_eq!((oauth.error(), oauth.description()), ("invalid_request", None));
         assert_eq!(oauth.uri(), Some("https://e.example/1"));
-        let error = answer(400, r#"{"error":"invalid_scope","error_description":["not","text"]}"#).unwrap_err();
+        let error = parsed(400, r#"{"error":"invalid_scope","error_description":["not","text"]}"#).unwrap_err();
         assert_eq!(error.oauth().unwrap().description(), None);
     }
 
     proptest! {
         #[test]
-        fn any_answer_is_a_token_or_an_error(status in 200_u16..600, body: Vec<u8>) {
-            let _ = answer(status, body);
+        fn any_response_is_a_token_or_an_error(status in 200_u16..600, body: Vec<u8>) {
+            let _ = parsed(status, body);
         }
 
         #[test]
         fn any_json_is_a_token_or_an_error(status in 200_u16..600, name in "access_token|expires_in|error|scope", value in ".*") {
-            let _ = answer(status, serde_json::json!({"access_token": "a", name: value}).to_string());
+            let _ = parsed(status, serde_json::json!({"access_token": "a", name: value}).to_string());
         }
     }
 }

@@ -1,102 +1,109 @@
-//! What kinds of failure there are, and what each asks of the user.
+//! The kinds of errors, and the sentence that an error of each kind starts with.
 
-/// What kind of failure an [`Error`](crate::Error) is: what to do next depends on it.
+/// The kind of an [`Error`](crate::Error), which decides what to do next.
 ///
-/// [Troubleshooting](crate::docs::troubleshooting#errors) has an entry for each, with its usual causes.
+/// [Troubleshooting](crate::docs::troubleshooting#errors) has an entry for each kind, with its usual causes. A
+/// [table](crate::docs::grants#kinds-of-errors) lists the kinds for grants of your own.
 ///
 /// ```
 /// use tower_oauth2::{Error, ErrorKind};
 ///
-/// fn is_for_the_person(error: &Error) -> bool {
-///     use ErrorKind::{Denied, LoginExpired, LoginNeeded};
-///     matches!(error.kind(), LoginNeeded | Denied | LoginExpired)
+/// fn needs_person(error: &Error) -> bool {
+///     use ErrorKind::{Denied, LoginExpired, LoginRequired};
+///     matches!(error.kind(), LoginRequired | Denied | LoginExpired)
 /// }
 ///
-/// let error = Error::caused_by(ErrorKind::LoginNeeded, "the refresh token is gone");
-/// assert!(is_for_the_person(&error));
+/// let error = Error::caused_by(ErrorKind::LoginRequired, "the refresh token is gone");
+/// assert!(needs_person(&error));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// An argument is wrong: a malformed URL, an empty client id, a scope with forbidden characters. Change the code.
+    /// An argument is invalid: a malformed URL, an empty client id, a scope with forbidden characters. Change the code.
     Configuration,
-    /// The token or a secret would have gone over `http://` to a host that is not loopback. Use `https://`.
+    /// The token or a secret would be sent over `http://` to a host that is not loopback. Use `https://`.
     Cleartext,
-    /// The request goes to an origin that the token is not bound to, and the layer was told to refuse those.
-    ForeignOrigin,
-    /// This handle has nothing yet to send a token call through. Send a request through a service of the layer first,
-    /// or give the layer a `token_service`.
+    /// The request goes to an origin that the token is not bound to, and the layer denies such requests.
+    OriginDenied,
+    /// The handle has no service yet to send a token request through. Send a request through a service of the layer first, or set
+    /// a `token_service`.
     NoTransport,
-    /// A token call went through the layer that was waiting for it. Give `token_service` a client without the layer.
+    /// A token request was sent through the layer that waits for it. Set a `token_service` without the layer.
     Recursion,
-    /// The token endpoint could not be reached: name resolution, connect, TLS, reset. Tried again after the back-off.
+    /// The token endpoint could not be reached: name resolution, connect, TLS, reset. The layer retries after the back-off.
     Transport,
-    /// The token endpoint did not answer within the deadline. Tried again after the back-off.
+    /// The token endpoint did not respond within the timeout. The layer retries after the back-off.
     Timeout,
-    /// The authorization server is overloaded or out of order (408, 429, 5xx, `temporarily_unavailable`).
+    /// The authorization server is overloaded or unavailable (408, 429, 5xx, `temporarily_unavailable`).
     Overloaded,
-    /// The authorization server does not accept the client (`invalid_client`, `unauthorized_client`, or a bare 401).
+    /// The authorization server rejected the client (`invalid_client`, `unauthorized_client`, or a 401 without an error to a client
+    /// that authenticates).
     ClientRejected,
-    /// The authorization server does not accept the request (`invalid_scope`, `invalid_request`, another 4xx).
+    /// The client's secret, assertion or signature could not be obtained: a missing file, an unusable key, a failed signature. The
+    /// layer retries after the back-off.
+    Proof,
+    /// The authorization server rejected the request (`invalid_scope`, `invalid_request`, another OAuth error).
     RequestRejected,
-    /// The authorization server does not accept the grant: code, password or refresh token (`invalid_grant`).
+    /// The response is an error without an OAuth `error`: the page of a proxy or a firewall, a 404, an empty 403. It does not reject
+    /// the grant, so the refresh token is kept. The layer retries after the back-off.
+    NotOAuth,
+    /// The authorization server rejected the grant: code, password or refresh token (`invalid_grant`).
     InvalidGrant,
-    /// A person has to log in: there is no refresh token, or a dead one, and the grant may not ask by itself. Call
-    /// [`Tokens::refresh`](crate::Tokens::refresh) when the person is there.
-    LoginNeeded,
-    /// The person said no (`access_denied`). They are not asked again before [`Tokens::refresh`](crate::Tokens::refresh).
+    /// A person has to log in: there is no refresh token, or the server rejects it, and the grant may not start a login without a
+    /// call of [`Tokens::refresh`](crate::Tokens::refresh). Call it when the person can log in.
+    LoginRequired,
+    /// The person denied the login (`access_denied`). Only [`Tokens::refresh`](crate::Tokens::refresh) starts another one.
     Denied,
-    /// The person let the time pass. They are not asked again before [`Tokens::refresh`](crate::Tokens::refresh).
+    /// The person did not complete the login in time. Only [`Tokens::refresh`](crate::Tokens::refresh) starts another one.
     LoginExpired,
-    /// The loopback address that a browser is sent back to could not be opened.
+    /// The loopback address for the redirect of the browser could not be opened.
     Loopback,
-    /// The answer of the token endpoint cannot be used: not JSON, no token in it, too large, an unknown token type.
+    /// The response of the token endpoint cannot be used: not JSON, no token, too large, an unknown token type.
     Malformed,
-    /// The token endpoint answered with a redirect, which is never followed: a secret would follow it.
+    /// The token endpoint sent a redirect. Redirects are never followed, because the request contains a secret.
     Redirected,
-    /// The token store could not be used, or another process was renewing the token for too long. Tried again after the
-    /// back-off.
+    /// The token store could not be used, or another process held its lock for too long. The layer retries after the back-off.
     Store,
-    /// The grant, or the service under it, panicked.
+    /// The grant or the inner service panicked.
     Panicked,
 }
 
 impl ErrorKind {
-    /// The sentence that an error of this kind begins with: what happened, and what to do next.
-    pub(super) fn says(self) -> &'static str {
+    /// Returns the start of the error's text: what happened, and what a person can do. It contains no names of the API.
+    pub(super) fn message(self) -> &'static str {
         match self {
-            Self::Configuration => "wrong argument",
-            Self::Cleartext => "refused to send a credential over cleartext http; use https",
-            Self::ForeignOrigin => "refused to send a request to an origin that the token is not bound to",
-            Self::NoTransport => {
-                "nothing to send a token call through yet; send a request through the layer's service first, or give the layer a `token_service`"
+            Self::Configuration => "invalid configuration",
+            Self::Cleartext => "a credential must not be sent over cleartext http; use https",
+            Self::OriginDenied => {
+                "the token is not bound to the origin of this request; add the origin, or send the request without the layer"
             }
-            Self::Recursion => {
-                "a token call went through the layer that waits for it; give `token_service` a client without this layer"
-            }
+            Self::NoTransport => "no service is available yet to send a request to the authorization server",
+            Self::Recursion => "the token request would wait for itself",
             Self::Transport => "the authorization server could not be reached",
-            Self::Timeout => "the authorization server did not answer in time",
-            Self::Overloaded => "the authorization server is overloaded or out of order",
+            Self::Timeout => "no token was obtained in time",
+            Self::Overloaded => "the authorization server is overloaded or unavailable",
             Self::ClientRejected => {
-                "the authorization server rejected the client; check its id, its secret and how it authenticates"
+                "the authorization server rejected the client; check the client id, the secret and the authentication method"
+            }
+            Self::Proof => {
+                "the client could not prove its identity: the secret, the assertion or the signature is missing"
             }
             Self::RequestRejected => {
-                "the authorization server rejected the token request; check scope, parameters and what the client is allowed"
+                "the authorization server rejected the request; check the scope, the parameters and the permissions of the client"
+            }
+            Self::NotOAuth => {
+                "the response is not an OAuth error; check the URL of the endpoint, and whether a proxy or a firewall responded"
             }
             Self::InvalidGrant => {
-                "the authorization server rejected the grant: it is expired, revoked or not this client's"
+                "the authorization server rejected the grant: it is expired, revoked, or was issued to another client"
             }
-            Self::LoginNeeded => {
-                "a person has to log in; ask them with `Tokens::refresh`, or bring a token with `Tokens::set`"
-            }
-            Self::Denied => "the person refused to log in; no request asks them again, but `Tokens::refresh` does",
-            Self::LoginExpired => {
-                "the person did not log in in time; no request asks them again, but `Tokens::refresh` does"
-            }
-            Self::Loopback => "the address for the browser to come back to could not be opened",
-            Self::Malformed => "the answer of the authorization server cannot be used",
+            Self::LoginRequired => "a person has to log in",
+            Self::Denied => "the login was denied",
+            Self::LoginExpired => "the login was not completed in time",
+            Self::Loopback => "the local address for the redirect of the browser could not be opened",
+            Self::Malformed => "the response of the authorization server cannot be used",
             Self::Redirected => {
-                "the authorization server redirected, which is not followed; use the address it moved to"
+                "the authorization server sent a redirect, which is not followed; use the URL that it redirects to"
             }
             Self::Store => "the token store could not be used",
             Self::Panicked => "the grant panicked",
@@ -110,19 +117,21 @@ mod tests {
 
     use super::ErrorKind::{self, *};
 
-    const ALL: [ErrorKind; 19] = [
+    const ALL: [ErrorKind; 21] = [
         Configuration,
         Cleartext,
-        ForeignOrigin,
+        OriginDenied,
         NoTransport,
         Recursion,
         Transport,
         Timeout,
         Overloaded,
         ClientRejected,
+        Proof,
         RequestRejected,
+        NotOAuth,
         InvalidGrant,
-        LoginNeeded,
+        LoginRequired,
         Denied,
         LoginExpired,
         Loopback,
@@ -132,14 +141,14 @@ mod tests {
         Panicked,
     ];
 
-    /// The variants, as they stand in this file.
+    /// Returns the names of the variants, from the source of this file.
     fn variants() -> BTreeSet<&'static str> {
         let (_, body) = include_str!("kind.rs").split_once("pub enum ErrorKind {").unwrap();
         let (body, _) = body.split_once("\n}").unwrap();
         body.lines().filter_map(|line| line.trim().strip_suffix(',')).filter(|name| !name.starts_with('/')).collect()
     }
 
-    /// The headings of the second level that are names in code, and what stands below each, with single blanks.
+    /// Returns the headings of the second level that are names in code, and the text below each, with single blanks.
     fn entries(page: &str) -> Vec<(&str, String)> {
         let sections = page.split("\n## ").skip(1);
         let named = sections.filter_map(|section| section.strip_prefix('`')?.split_once('`'));
@@ -147,13 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_has_an_entry_in_troubleshooting_that_begins_with_what_it_says() {
+    fn each_kind_has_an_entry_in_troubleshooting_that_starts_with_its_message() {
         let page = entries(include_str!("../../docs/troubleshooting.md"));
         assert_eq!(page.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), variants());
-        assert_eq!(page.len(), ALL.len(), "`ALL` has each");
+        assert_eq!(page.len(), ALL.len(), "`ALL` is complete");
         for (name, text) in page {
             let kind = ALL.into_iter().find(|kind| format!("{kind:?}") == name).unwrap();
-            assert!(text.starts_with(&format!("> {} *Means:*", kind.says())), "{name}: {text}");
+            assert!(text.starts_with(&format!("> {} *Means:*", kind.message())), "{name}: {text}");
             assert!(text.contains("*Do:*"), "{name}");
         }
     }

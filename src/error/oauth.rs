@@ -1,13 +1,22 @@
-//! The error answer of an authorization server (RFC 6749 §5.2), made safe to keep and to print.
+//! The error response of an authorization server (RFC 6749 §5.2), sanitized for logs and terminals.
 
 use std::fmt;
 
-/// Longer texts of a server are cut: they end in logs.
-const LONGEST: usize = 512;
+use zeroize::Zeroizing;
 
-/// The codes of RFC 6749 §4.1.2.1 and §5.2, RFC 7009, RFC 8628, RFC 8707 and RFC 9449. Everybody knows them, so they repeat no
-/// secret, even where a secret is as short as a part of one: what happens next depends on them.
-const KNOWN: [&str; 18] = [
+use crate::text::{printable, without_blanks};
+
+/// The maximum length of a server's text, in characters. The texts are logged.
+const MAX_TEXT: usize = 512;
+
+/// The code of an error that was built without one.
+const UNKNOWN_CODE: &str = "unknown_error";
+
+/// The codes of RFC 6749 §4.1.2.1 and §5.2, RFC 7009, RFC 8628, RFC 8707 and RFC 9449.
+///
+/// They are kept even if they contain a secret, such as a client secret that is part of a code: the codes are public, and the
+/// classification of errors depends on them.
+const REGISTERED_CODES: [&str; 18] = [
     "access_denied",
     "authorization_declined",
     "authorization_pending",
@@ -28,10 +37,10 @@ const KNOWN: [&str; 18] = [
     "use_dpop_nonce",
 ];
 
-/// What an authorization server said went wrong: [RFC 6749 §5.2].
+/// The error that an authorization server has returned ([RFC 6749 §5.2]).
 ///
-/// The texts are the server's, cut to 512 characters, without control characters. A text that repeats a secret of the
-/// request is dropped.
+/// The texts come from the server. Each is one line of at most 512 characters, without control characters, invisible characters
+/// and characters that change the writing direction. A text that repeats a secret of the request is dropped.
 ///
 /// ```
 /// use tower_oauth2::Error;
@@ -51,44 +60,82 @@ pub struct OAuthError {
 }
 
 impl OAuthError {
-    /// The code, such as `invalid_scope`.
+    /// Creates an error with this code, for a grant of your own.
+    ///
+    /// The texts are treated like those of a server: characters that are not printable are removed, and each text is truncated to
+    /// 512 characters. A code without a printable character becomes `unknown_error`, which is not a registered code.
+    ///
+    /// ```
+    /// use tower_oauth2::error::OAuthError;
+    ///
+    /// let error = OAuthError::new("invalid_scope").with_description("no such scope: admin");
+    /// assert_eq!(error.to_string(), "invalid_scope: no such scope: admin");
+    /// assert_eq!(OAuthError::new("\n").error(), "unknown_error");
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// Errors are logged together with these texts, so the texts must not contain a secret.
+    pub fn new(error: impl Into<String>) -> Self {
+        let error = clean(&error.into()).unwrap_or_else(|| UNKNOWN_CODE.to_owned());
+        Self { error, description: None, uri: None }
+    }
+
+    /// Sets the description for developers. A text without a printable character removes it.
+    #[must_use]
+    pub fn with_description(self, description: impl Into<String>) -> Self {
+        Self { description: clean(&description.into()), ..self }
+    }
+
+    /// Sets the address of a page about the error. A text without a printable character removes it.
+    #[must_use]
+    pub fn with_uri(self, uri: impl Into<String>) -> Self {
+        Self { uri: clean(&uri.into()), ..self }
+    }
+
+    /// Returns the code, such as `invalid_scope`.
     pub fn error(&self) -> &str {
         &self.error
     }
 
-    /// The code, if it is one that everybody knows, and so repeats nothing.
+    /// Returns the code if it is registered. Such a code cannot repeat a secret.
     #[cfg(feature = "tracing")]
-    pub(crate) fn known(&self) -> Option<&'static str> {
-        KNOWN.into_iter().find(|known| *known == self.error)
+    pub(crate) fn registered_code(&self) -> Option<&'static str> {
+        REGISTERED_CODES.into_iter().find(|code| *code == self.error)
     }
 
-    /// The explanation for the developer, where there was one.
+    /// Returns the description for developers, if the server sent one.
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
 
-    /// The address of a page about the error, where there was one.
+    /// Returns the address of a page about the error, if the server sent one.
     pub fn uri(&self) -> Option<&str> {
         self.uri.as_deref()
     }
 
-    /// Takes what a server said, less what repeats one of the `secrets`.
-    ///
-    /// `None` when there is no code that can be kept.
-    pub(crate) fn heard(error: &str, description: Option<&str>, uri: Option<&str>, secrets: &[&str]) -> Option<Self> {
-        let keep = |text: &str| {
-            // First of all, for a secret that is cut in two by a line break is whole without it.
-            let mut clean: String = text.chars().filter(|c| !c.is_control()).collect();
-            let leaks =
-                secrets.iter().any(|secret| !secret.is_empty() && (text.contains(secret) || clean.contains(secret)));
-            if let Some((end, _)) = clean.char_indices().nth(LONGEST) {
-                clean.truncate(end);
-            }
-            (!leaks && !clean.is_empty()).then_some(clean)
-        };
-        let error = if KNOWN.contains(&error) { Some(error.to_owned()) } else { keep(error) };
+    /// Creates an error from the texts of a server, without texts that repeat one of the `secrets`. Returns `None` if the code
+    /// cannot be kept.
+    pub(crate) fn from_response(
+        error: &str,
+        description: Option<&str>,
+        uri: Option<&str>,
+        secrets: &[&str],
+    ) -> Option<Self> {
+        // Compared before truncation and without blanks and hidden characters, because a line break may split a secret.
+        let secrets: Vec<Zeroizing<String>> =
+            secrets.iter().map(|secret| Zeroizing::new(without_blanks(secret))).collect();
+        let repeats = |text: &str| secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret.as_str()));
+        let keep = |text: &str| if repeats(&without_blanks(text)) { None } else { clean(text) };
+        let error = if REGISTERED_CODES.contains(&error) { Some(error.to_owned()) } else { keep(error) };
         Some(Self { error: error?, description: description.and_then(keep), uri: uri.and_then(keep) })
     }
+}
+
+/// Returns the printable part of a text, truncated, or `None` if it is empty.
+fn clean(text: &str) -> Option<String> {
+    let clean = printable(text, MAX_TEXT);
+    (!clean.is_empty()).then_some(clean)
 }
 
 impl fmt::Display for OAuthError {
@@ -106,26 +153,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_cut_and_cleaned() {
+    fn texts_are_truncated_and_cleaned() {
         let long = "x".repeat(2_000);
-        let heard = OAuthError::heard("invalid_\u{0}scope", Some(&long), Some(""), &[]).unwrap();
-        assert_eq!(heard.error(), "invalid_scope");
-        assert_eq!(heard.description().unwrap().len(), LONGEST);
-        assert_eq!(heard.uri(), None);
+        let error = OAuthError::from_response("invalid_\u{0}scope", Some(&long), Some(""), &[]).unwrap();
+        assert_eq!(error.error(), "invalid_scope");
+        assert_eq!(error.description().unwrap().len(), MAX_TEXT);
+        assert_eq!(error.uri(), None);
     }
 
     #[test]
-    fn an_echoed_secret_is_dropped() {
-        let heard = OAuthError::heard("invalid_client", Some("bad secret 'hunter2'"), None, &["hunter2"]).unwrap();
-        assert_eq!(heard.to_string(), "invalid_client");
-        assert_eq!(OAuthError::heard("hunter2", None, None, &["hunter2"]), None);
-        let heard = OAuthError::heard("invalid_client", Some("hun\u{7f}ter2"), None, &["hunter2"]).unwrap();
-        assert_eq!(heard.description(), None, "in two lines");
+    fn texts_of_a_user_are_truncated_and_cleaned_too() {
+        let built = OAuthError::new("slow\u{0}_down").with_description("x".repeat(2_000)).with_uri("\r\n");
+        assert_eq!((built.error(), built.uri()), ("slow_down", None));
+        assert_eq!(built.description().unwrap().len(), MAX_TEXT);
+        for empty in ["", "\n\u{7f}"] {
+            assert_eq!(OAuthError::new(empty).error(), UNKNOWN_CODE);
+            assert_eq!(OAuthError::new("x").with_description("y").with_description(empty).description(), None);
+        }
     }
 
     #[test]
-    fn a_secret_that_is_a_part_of_a_known_code_does_not_hide_it() {
-        let heard = OAuthError::heard("invalid_client", Some("unknown client"), None, &["client"]).unwrap();
-        assert_eq!(heard.to_string(), "invalid_client");
+    fn a_text_that_repeats_a_secret_is_dropped() {
+        let error =
+            OAuthError::from_response("invalid_client", Some("bad secret 'hunter2'"), None, &["hunter2"]).unwrap();
+        assert_eq!(error.to_string(), "invalid_client");
+        assert_eq!(OAuthError::from_response("hunter2", None, None, &["hunter2"]), None);
+        let error = OAuthError::from_response("invalid_client", Some("hun\u{7f}ter2"), None, &["hunter2"]).unwrap();
+        assert_eq!(error.description(), None, "split by a control character");
+        let error = OAuthError::from_response("invalid_client", Some("not hunter\r\n2"), None, &["hunter 2"]).unwrap();
+        assert_eq!(error.description(), None, "with a line break instead of a blank");
+    }
+
+    #[test]
+    fn a_registered_code_that_contains_a_secret_is_kept() {
+        let error = OAuthError::from_response("invalid_client", Some("unknown client"), None, &["client"]).unwrap();
+        assert_eq!(error.to_string(), "invalid_client");
     }
 }

@@ -1,16 +1,15 @@
-//! Client credentials (RFC 6749 §4.4): a program that acts for itself.
+//! The client credentials grant (RFC 6749 §4.4): a program that acts on its own behalf.
 
-use super::Grant;
-use super::common::{Common, common_options};
+use super::config::{GrantConfig, grant_options};
+use super::{Context, Grant};
 use crate::client::Client;
 use crate::endpoint::TokenEndpoint;
 use crate::error::Error;
 use crate::form::Form;
 use crate::into_url::IntoUrl;
 use crate::token::Token;
-use crate::transport::Transport;
 
-/// The client credentials grant ([RFC 6749 §4.4]).
+/// The client credentials grant ([RFC 6749 §4.4]), for programs that act on their own behalf.
 ///
 /// ```
 /// use tower_oauth2::{OAuth2Layer, client::Client, grant::ClientCredentials};
@@ -26,45 +25,50 @@ use crate::transport::Transport;
 /// # }
 /// ```
 ///
-/// Where a server hands out a refresh token, contrary to [§4.4.3], it is used; when it is refused, the grant is run again.
+/// If a server issues a refresh token, contrary to [§4.4.3], the grant uses it. If the server rejects it, the client's credentials are
+/// sent again.
 ///
 /// [RFC 6749 §4.4]: https://www.rfc-editor.org/rfc/rfc6749#section-4.4
 /// [§4.4.3]: https://www.rfc-editor.org/rfc/rfc6749#section-4.4.3
 #[derive(Clone, Debug)]
 pub struct ClientCredentials {
-    common: Common,
+    config: GrantConfig,
 }
 
 impl ClientCredentials {
-    /// The grant at this token endpoint, for this client.
+    /// Creates the grant for a token endpoint and a client.
     ///
     /// # Errors
     ///
     /// As [`TokenEndpoint::new`].
     pub fn new(token_url: impl IntoUrl, client: Client) -> Result<Self, Error> {
-        Ok(Self::at(TokenEndpoint::new(token_url, client)?))
+        Ok(Self::from_endpoint(TokenEndpoint::new(token_url, client)?))
     }
 
-    /// The grant at an endpoint that was made otherwise, such as with [`TokenEndpoint::dangerous_cleartext`].
-    pub fn at(endpoint: TokenEndpoint) -> Self {
-        let mut common = Common::new(endpoint);
-        common.is_repeatable = true;
-        Self { common }
+    /// Creates the grant for a configured endpoint, such as one made with [`TokenEndpoint::dangerous_cleartext`].
+    pub fn from_endpoint(endpoint: TokenEndpoint) -> Self {
+        let mut config = GrantConfig::new(endpoint);
+        config.is_repeatable = true;
+        Self { config }
     }
 }
 
-common_options!(ClientCredentials);
+grant_options!(ClientCredentials);
 
 impl Grant for ClientCredentials {
-    async fn obtain(&self, previous: Option<Token>, http: Transport) -> Result<Token, Error> {
+    async fn obtain(&self, cx: Context) -> Result<Token, Error> {
         let grant_itself = || {
-            let form = self.common.parameters.with_scope(Form::new("client_credentials"));
-            self.common.endpoint.token(&http, form)
+            let form = self.config.parameters.with_scope(Form::new("client_credentials"));
+            self.config.endpoint.token(cx.transport(), form)
         };
-        self.common.renew_or(previous, &http, grant_itself).await
+        self.config.refresh_or(&cx, grant_itself).await
     }
 
     fn name(&self) -> &'static str {
         "client_credentials"
+    }
+
+    fn initial_token(&self) -> Option<Token> {
+        self.config.initial.token()
     }
 }

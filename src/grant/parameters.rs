@@ -1,4 +1,4 @@
-//! What every grant can be asked to send along: scope, resources, and parameters of the user's own.
+//! The scope, the resources and the user's parameters, which each grant can send.
 
 use crate::error::Error;
 use crate::form::Form;
@@ -9,6 +9,7 @@ use crate::store::Key;
 #[derive(Clone, Default)]
 pub(super) struct Parameters {
     scope: Option<String>,
+    scope_on_refresh: bool,
     more: Vec<(String, String)>,
 }
 
@@ -18,11 +19,15 @@ impl Parameters {
         Ok(())
     }
 
+    pub(super) fn set_scope_on_refresh(&mut self) {
+        self.scope_on_refresh = true;
+    }
+
     pub(super) fn add(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.more.push((name.into(), value.into()));
     }
 
-    /// An absolute URI without fragment (RFC 8707 §2), sent as it was written: servers compare it as text.
+    /// Adds an absolute URI without a fragment (RFC 8707 §2). It is sent as it was written, because servers compare it as text.
     pub(super) fn add_resource(&mut self, uri: impl Into<String>) -> Result<(), Error> {
         let uri = uri.into();
         into_url::check_absolute("resource", &uri)?;
@@ -30,7 +35,7 @@ impl Parameters {
         Ok(())
     }
 
-    /// Adds to a key what makes a token another one.
+    /// Adds to a key the parameters that distinguish tokens.
     pub(super) fn distinguish(&self, key: Key) -> Key {
         let key = self.scope.iter().fold(key, |key, scope| key.scope(scope));
         self.more.iter().fold(key, |key, (name, value)| match name.as_str() {
@@ -39,7 +44,7 @@ impl Parameters {
         })
     }
 
-    /// For a request that asks for a new grant.
+    /// Adds the parameters of a request for a new grant.
     pub(super) fn with_scope(&self, form: Form) -> Form {
         let form = match &self.scope {
             Some(scope) => form.param("scope", scope),
@@ -48,13 +53,18 @@ impl Parameters {
         self.without_scope(form)
     }
 
-    /// For a refresh: it gets what was granted, and does not repeat the scope.
+    /// Adds the parameters of a refresh. It has a scope only if the server needs it, because the server grants the same scope again.
+    pub(super) fn for_refresh(&self, form: Form) -> Form {
+        if self.scope_on_refresh { self.with_scope(form) } else { self.without_scope(form) }
+    }
+
+    /// Adds the parameters of a request that follows another one with the scope.
     pub(super) fn without_scope(&self, form: Form) -> Form {
         form.params(&self.more)
     }
 }
 
-/// Values of parameters may be secrets; their names are not.
+/// Prints the names of parameters, and not their values, which may be secrets.
 impl std::fmt::Debug for Parameters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<&str> = self.more.iter().map(|(name, _)| name.as_str()).collect();

@@ -1,22 +1,21 @@
-//! The resource owner's password (RFC 6749 §4.3), which RFC 9700 forbids.
+//! The resource owner password credentials grant (RFC 6749 §4.3), which RFC 9700 forbids.
 
 use std::fmt;
 
-use super::Grant;
-use super::common::{Common, common_options};
+use super::config::{GrantConfig, grant_options};
+use super::{Context, Grant};
 use crate::client::Client;
 use crate::endpoint::TokenEndpoint;
 use crate::error::Error;
 use crate::form::Form;
 use crate::into_url::IntoUrl;
-use crate::secret::Secret;
+use crate::secret::{CharacterSet, Secret};
 use crate::token::Token;
-use crate::transport::Transport;
 
-/// The resource owner password credentials grant ([RFC 6749 §4.3]), which **must not be used** ([RFC 9700 §2.4]): the program
-/// sees the person's password, which trains people to type it into programs, and rules out a second factor.
+/// The resource owner password credentials grant ([RFC 6749 §4.3]), which **must not be used** ([RFC 9700 §2.4]): it gives the
+/// password to the program, trains people to type it into programs, and excludes a second factor.
 ///
-/// It is here for servers that offer nothing else. Where there is a choice, take the authorization code or the device code.
+/// It is for servers that support no other grant. If there is a choice, use the authorization code or the device code.
 ///
 /// ```
 /// use tower_oauth2::{OAuth2Layer, client::Client, grant::Password};
@@ -30,66 +29,85 @@ use crate::transport::Transport;
 /// # }
 /// ```
 ///
-/// A refresh token that comes along is used; when it is refused, the password is sent again.
+/// If the server issues a refresh token, the grant uses it. If the server rejects it, the password is sent again.
 ///
 /// # Security
 ///
-/// The password is kept in memory as long as the grant, and wiped with it.
+/// The password is in memory as long as the grant exists. It is overwritten when the grant is dropped.
 ///
 /// [RFC 6749 §4.3]: https://www.rfc-editor.org/rfc/rfc6749#section-4.3
 /// [RFC 9700 §2.4]: https://www.rfc-editor.org/rfc/rfc9700#section-2.4
 #[derive(Clone)]
 pub struct Password {
-    common: Common,
+    config: GrantConfig,
     username: String,
     password: Secret,
 }
 
 impl Password {
-    /// The grant at this token endpoint, for this client and person. An empty password is sent as such.
+    /// Creates the grant for a token endpoint, a client and a person. An empty password is sent as it is.
     ///
     /// # Errors
     ///
-    /// As [`TokenEndpoint::new`].
+    /// As [`TokenEndpoint::new`]; [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the user name or the password has a
+    /// control character, such as a line break at its end.
     pub fn new(
         token_url: impl IntoUrl,
         client: Client,
         username: impl Into<String>,
         password: impl Into<String>,
     ) -> Result<Self, Error> {
-        Ok(Self::at(TokenEndpoint::new(token_url, client)?, username, password))
+        let grant = Self::from_endpoint(TokenEndpoint::new(token_url, client)?, username, password);
+        grant.check()?;
+        Ok(grant)
     }
 
-    /// The grant at an endpoint that was made otherwise, such as with [`TokenEndpoint::dangerous_cleartext`].
-    pub fn at(endpoint: TokenEndpoint, username: impl Into<String>, password: impl Into<String>) -> Self {
-        let (username, mut common) = (username.into(), Common::new(endpoint));
-        common.subject = Some(username.clone());
-        common.is_repeatable = true;
-        Self { common, username, password: Secret::new(password) }
+    /// Creates the grant for a configured endpoint, such as one made with [`TokenEndpoint::dangerous_cleartext`].
+    ///
+    /// A user name or password that [`Password::new`] rejects fails the token request, and is not sent.
+    pub fn from_endpoint(endpoint: TokenEndpoint, username: impl Into<String>, password: impl Into<String>) -> Self {
+        let (username, mut config) = (username.into(), GrantConfig::new(endpoint));
+        config.subject = Some(username.clone());
+        config.is_repeatable = true;
+        Self { config, username, password: Secret::new(password) }
+    }
+
+    /// Checks the characters of the user name and the password (RFC 6749 Appendix A.15, A.16).
+    fn check(&self) -> Result<(), Error> {
+        for (name, text) in [("username", self.username.as_str()), ("password", self.password.expose())] {
+            if let Some(violation) = CharacterSet::Unicode.violation(text) {
+                return Err(Error::argument(name, violation));
+            }
+        }
+        Ok(())
     }
 }
 
-common_options!(Password);
+grant_options!(Password);
 
 impl Grant for Password {
-    async fn obtain(&self, previous: Option<Token>, http: Transport) -> Result<Token, Error> {
+    async fn obtain(&self, cx: Context) -> Result<Token, Error> {
         let grant_itself = || {
             let form =
                 Form::new("password").param("username", &self.username).param("password", self.password.expose());
-            self.common.endpoint.token(&http, self.common.parameters.with_scope(form))
+            self.config.endpoint.token(cx.transport(), self.config.parameters.with_scope(form))
         };
-        self.common.renew_or(previous, &http, grant_itself).await
+        self.config.refresh_or(&cx, grant_itself).await
     }
 
     fn name(&self) -> &'static str {
         "password"
+    }
+
+    fn initial_token(&self) -> Option<Token> {
+        self.config.initial.token()
     }
 }
 
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Password")
-            .field("common", &self.common)
+            .field("config", &self.config)
             .field("username", &self.username)
             .finish_non_exhaustive()
     }

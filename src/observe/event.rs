@@ -1,80 +1,53 @@
-//! What is worth telling.
+//! Defines the events of a token cell.
 #![cfg_attr(
     not(all(feature = "metrics", feature = "tracing")),
-    allow(dead_code, reason = "each of those who listen makes something else of it")
+    allow(dead_code, reason = "logs and metrics use different parts of it")
 )]
 
-use http::Uri;
-
-use super::Logbook;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+use super::event_data::FinishedRefresh;
+use super::event_data::RejectionEffect;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+use super::record::RefreshRecord;
 use crate::clock::Now;
 use crate::error::Error;
 use crate::token::Token;
 
-/// What happened to a cell.
+/// An event of a token cell, which is recorded in logs and metrics.
 pub(crate) enum Event<'a> {
-    /// A flight begins.
-    Departs(&'a Logbook),
-    /// It makes its first call.
-    Calls(&'a Logbook, &'a Uri),
-    /// It has ended.
-    Lands(&'a Logbook, &'a Landing<'a>),
-    /// This is the token from now on, if it is one.
-    Holds(Option<&'a Token>),
-    /// The user has brought a token.
-    Set,
-    /// The user wants nothing of the token kept.
-    Forgotten,
-    /// The user does not want the access token used again.
-    Invalidated,
-    /// A sibling has got a token, and it was taken.
-    Heard,
-    /// The token store has failed.
-    StoreFailed(&'a Error),
-    /// A server has refused the token of this generation.
-    Refused(u64, Verdict),
-    /// A caller got this error at once, with nothing to wait for.
-    TurnedAway(&'a Error),
-    /// A caller begins to wait for a flight.
-    Waits,
-    /// One who began to wait at this time does so no more: there is an outcome, or they have left.
-    Waited(Now),
-}
-
-/// How a flight has ended.
-pub(crate) struct Landing<'a> {
-    /// Whether what it brought does not count: the user has set a token since, or forgotten one.
-    pub(crate) is_overtaken: bool,
-    /// What those get who waited for it: a token and its generation, or why there is none.
-    pub(crate) outcome: Result<(&'a Token, u64), &'a Error>,
-    /// Whether there is a token that serves, whoever brought it.
-    pub(crate) serves: bool,
-}
-
-/// Why a flight is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
-    /// There was no token.
-    First,
-    /// The token has ended.
-    Expired,
-    /// The token will end, and still serves.
-    Ahead,
-    /// A server has refused the token.
-    Refused,
-    /// The user has invalidated the token.
-    Invalidated,
-    /// The user asked for a new one.
-    Asked,
-}
-
-/// What a refusal does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The token was the newest, and is not sent again.
-    GivenUp,
-    /// There is, or will be, a newer one.
-    Outdated,
-    /// The token is sent again: its predecessor was refused too, and it is too early for another.
-    Kept,
+    /// A refresh has started.
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    RefreshStarted(&'a RefreshRecord),
+    /// A refresh has finished.
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    RefreshFinished(&'a RefreshRecord, &'a FinishedRefresh<'a>),
+    /// A refresh made no progress for too long. Its waiters got this error.
+    RefreshStalled(&'a Error),
+    /// The cell now has this token, or none.
+    TokenChanged(Option<&'a Token>),
+    /// A token was set through the handle.
+    TokenSet,
+    /// The token was forgotten through the handle.
+    TokenForgotten,
+    /// The access token was invalidated through the handle.
+    TokenInvalidated,
+    /// The cell uses a token that another process has obtained.
+    TokenAdopted,
+    /// A server has rejected the token of this generation.
+    TokenRejected(u64, RejectionEffect),
+    /// An operation of the token store failed during a refresh. The text is the cause, if it is known.
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    StoreFailed(&'a RefreshRecord, Option<&'a str>),
+    /// A refresh waits until the token store can be reached again. The text is the cause, if it is known.
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    WaitingForStore(&'a RefreshRecord, Option<&'a str>),
+    /// A refresh waits for the lock of the token store, which another process holds.
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    WaitingForLock(&'a RefreshRecord),
+    /// A caller got this error at once, without waiting.
+    FailedFast(&'a Error),
+    /// A caller starts to wait for a token.
+    WaitStarted,
+    /// A caller has stopped waiting, because there is a result or because the caller was dropped. It has waited since this time.
+    WaitFinished(Now),
 }

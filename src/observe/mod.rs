@@ -1,47 +1,55 @@
-//! What the cell does, told to those who run the program: as spans and events (feature `tracing`), and as numbers
-//! (feature `metrics`).
+//! Records what the token cell does, for operators: as spans and events (feature `tracing`) and as metrics (feature `metrics`).
 //!
-//! The cell has one [`Observer`], and tells it an [`Event`] at a few places: none of them is on the way of a request with a
-//! fresh token. Behind it is the code of others, a subscriber or a recorder of the program's, so it is told nothing while a
-//! lock of the cell is held, and a panic of theirs is theirs.
+//! Each cell has one [`Observer`], which records an [`Event`] at a few places. A request with a fresh token records nothing.
+//! Subscribers and recorders are code of the program. They are therefore never called with a lock of the cell held, and their
+//! panics are caught.
 //!
-//! | file | what it is |
+//! | file | content |
 //! | --- | --- |
-//! | `event` | what is worth telling, and why a flight is made |
-//! | `observer` | who tells: the cell's observer |
-//! | `logbook`, `waiting` | what is told of one flight, and of one who waits |
-//! | `spans`, `events` | told to those who listen with `tracing` |
-//! | `meters` | told to those who count with `metrics` |
-//! | `words` | the words for both |
-//! | `nobody`, `no_spans` | in place of all this, or of the spans, where features are off: nothing |
+//! | `event`, `event_data` | the events, and their data |
+//! | `observer`, `subject` | the observer of one cell, and the names of the cell |
+//! | `recorder`, `record`, `caller_span`, `wait_guard` | the events of one refresh, and of one caller that waits |
+//! | `tracing`, `span` | the output for `tracing` |
+//! | `metrics` | the output for `metrics` |
+//! | `labels` | the values of labels and fields in both |
+//! | `noop`, `noop_span` | the replacements if both features are disabled, or `tracing` alone |
 
-mod event;
-#[cfg(feature = "tracing")]
-mod events;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
-mod logbook;
+mod caller_span;
+mod event;
+mod event_data;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+mod labels;
 #[cfg(feature = "metrics")]
-mod meters;
+mod metrics;
 #[cfg(not(any(feature = "metrics", feature = "tracing")))]
-mod nobody;
+mod noop;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 mod observer;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+mod record;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+mod recorder;
 #[cfg(feature = "tracing")]
-mod spans;
+mod span;
 #[cfg(all(feature = "metrics", not(feature = "tracing")))]
-#[path = "no_spans.rs"]
-mod spans;
+#[path = "noop_span.rs"]
+mod span;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
-mod waiting;
+mod subject;
+#[cfg(feature = "tracing")]
+mod tracing;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
-mod words;
+mod wait_guard;
 
-pub(crate) use self::event::{Cause, Event, Landing, Verdict};
+pub(crate) use self::event::Event;
+pub(crate) use self::event_data::{FinishedRefresh, RefreshCause, RejectionEffect};
 #[cfg(not(any(feature = "metrics", feature = "tracing")))]
-pub(crate) use self::nobody::{CallLog, Logbook, Observer, Origin, Waiting};
+pub(crate) use self::noop::{CallerSpan, Observer, RefreshRecorder, WaitGuard, WeakRecorder};
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub(crate) use self::{
-    logbook::{CallLog, Logbook},
-    observer::{Observer, Origin},
-    waiting::Waiting,
+    caller_span::CallerSpan,
+    observer::Observer,
+    recorder::{RefreshRecorder, WeakRecorder},
+    wait_guard::WaitGuard,
 };

@@ -1,73 +1,55 @@
-//! Who tells: the observer of one cell.
+//! Records the events of one token cell.
 
 use std::sync::Arc;
 
-#[cfg(feature = "tracing")]
-use super::events;
+use super::event::Event;
 #[cfg(feature = "metrics")]
-use super::meters;
-use super::spans::Span;
-use super::{Cause, Event, Logbook, Waiting};
-use crate::panics::caught;
+use super::metrics;
+use super::subject::Subject;
+#[cfg(feature = "tracing")]
+use super::tracing;
+use crate::catch_panic::catch_panic;
 use crate::sync::{Mutex, lock};
 use crate::token::Token;
 
-/// Clones observe the same cell.
+/// Records the events of one token cell. Clones observe the same cell.
 #[derive(Clone)]
-pub(crate) struct Observer(Arc<Observed>);
+pub(crate) struct Observer(Arc<ObservedCell>);
 
-struct Observed {
+struct ObservedCell {
     grant: &'static str,
     name: Mutex<Option<Arc<str>>>,
 }
 
-/// The cell that an event is about.
-pub(super) struct Subject {
-    pub(super) grant: &'static str,
-    /// The user's name for it.
-    pub(super) name: Option<Arc<str>>,
-}
-
-/// Where a flight was begun: it does not belong there, but came from there.
-pub(crate) struct Origin(pub(super) Span);
-
 impl Observer {
-    /// Of a cell with a grant of this name.
+    /// Creates the observer of a cell. `grant` is the name of its grant.
     pub(crate) fn new(grant: &'static str) -> Self {
-        Self(Arc::new(Observed { grant, name: Mutex::new(None) }))
+        Self(Arc::new(ObservedCell { grant, name: Mutex::new(None) }))
     }
 
     pub(crate) fn set_name(&self, name: String) {
         *lock(&self.0.name) = Some(name.into());
     }
 
-    /// Must not be called with a lock of the cell held.
-    pub(crate) fn tell(&self, event: &Event<'_>) {
-        self.0.tell(event);
+    /// Records an event. Must not be called with a lock of the cell held: a subscriber or a recorder may use the handles of the layer.
+    pub(crate) fn record(&self, event: &Event<'_>) {
+        self.0.record(event);
     }
 
-    /// Tells which token there is now, as `look` finds it. Several may do so at once, and who looked first may tell last:
-    /// so they look again.
-    pub(crate) fn holds(&self, look: impl Fn() -> Option<Token>) {
-        let mut held = look();
+    /// Records the token that `peek` returns.
+    ///
+    /// Threads that do so concurrently may record in another order than they peek. Each peeks again after it has recorded, so
+    /// that the newest token is recorded last.
+    pub(crate) fn record_token(&self, peek: impl Fn() -> Option<Token>) {
+        let mut recorded = peek();
         loop {
-            self.tell(&Event::Holds(held.as_ref()));
-            let newest = look();
-            if newest == held {
+            self.record(&Event::TokenChanged(recorded.as_ref()));
+            let newest = peek();
+            if newest == recorded {
                 return;
             }
-            held = newest;
+            recorded = newest;
         }
-    }
-
-    /// A caller waits, until what is returned is dropped.
-    pub(crate) fn waits(&self) -> Waiting {
-        Waiting::begin(self.clone())
-    }
-
-    /// Begins the logbook of a flight.
-    pub(crate) fn open(&self, cause: Cause, origin: Origin) -> Logbook {
-        Logbook::open(self.clone(), cause, origin)
     }
 
     pub(super) fn subject(&self) -> Subject {
@@ -75,13 +57,13 @@ impl Observer {
     }
 }
 
-impl Observed {
-    fn tell(&self, event: &Event<'_>) {
+impl ObservedCell {
+    fn record(&self, event: &Event<'_>) {
         let subject = self.subject();
         #[cfg(feature = "tracing")]
-        let _ = caught(|| events::tell(&subject, event));
+        let _ = catch_panic(|| tracing::record(&subject, event));
         #[cfg(feature = "metrics")]
-        let _ = caught(|| meters::tell(&subject, event));
+        let _ = catch_panic(|| metrics::record(&subject, event));
     }
 
     fn subject(&self) -> Subject {
@@ -89,16 +71,9 @@ impl Observed {
     }
 }
 
-/// The cell is gone, and its token with it.
-impl Drop for Observed {
+/// Records that the token is gone when the cell is dropped.
+impl Drop for ObservedCell {
     fn drop(&mut self) {
-        self.tell(&Event::Holds(None));
-    }
-}
-
-impl Origin {
-    /// Must not be called with a lock of the cell held, nor dropped.
-    pub(crate) fn here() -> Self {
-        Self(Span::current())
+        self.record(&Event::TokenChanged(None));
     }
 }

@@ -1,11 +1,15 @@
-//! Whose token an entry is.
+//! The key of a stored token.
+
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Whose token it is, and for what: two logins that differ in anything of it are never mixed up.
+use crate::into_url::WithoutQuery;
+
+/// Identifies a stored login. Logins that differ in any part of the key have separate entries.
 ///
 /// ```
 /// use tower_oauth2::store::Key;
@@ -16,100 +20,138 @@ use sha2::{Digest, Sha256};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    names: Names,
+    parts: KeyParts,
     id: String,
 }
 
-/// What a key is made of, as a store may keep it to be sure.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The parts that a key consists of. A store may keep them next to the token, to detect a mix-up.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Names {
+struct KeyParts {
     issuer: String,
     client: String,
+    /// Whether the client obtains the token for itself, not for a user.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    program: bool,
     #[serde(skip_serializing_if = "String::is_empty")]
     subject: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     scope: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     resources: Vec<String>,
-    /// Of the further parameters only a digest: their values may be secrets.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    parameters: String,
+    /// A digest of each further parameter, sorted. The values may be secrets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parameters: Vec<String>,
 }
 
 impl Key {
-    /// The tokens of this authorization server (its token endpoint, or its issuer) for this client.
+    /// Creates a key for an authorization server (its token endpoint or its issuer) and a client.
     pub fn new(issuer: impl Into<String>, client: impl Into<String>) -> Self {
-        Names { issuer: issuer.into(), client: client.into(), ..Names::default() }.into()
+        KeyParts { issuer: issuer.into(), client: client.into(), ..KeyParts::default() }.into()
     }
 
-    /// Those of this person, where one client has several.
+    /// Marks the token as one that the client obtains for itself (client credentials), not for a user.
+    ///
+    /// ```
+    /// use tower_oauth2::store::Key;
+    ///
+    /// let key = Key::new("https://auth.example.com/token", "app");
+    /// assert_ne!(key.clone().program(), key);
+    /// ```
+    #[must_use]
+    pub fn program(self) -> Self {
+        KeyParts { program: true, ..self.parts }.into()
+    }
+
+    /// Sets the user, if several users log in with one client.
     #[must_use]
     pub fn subject(self, subject: impl Into<String>) -> Self {
-        Names { subject: subject.into(), ..self.names }.into()
+        KeyParts { subject: subject.into(), ..self.parts }.into()
     }
 
-    /// Those of this scope, in whatever order.
+    /// Sets the scope. The order of its values does not matter.
     #[must_use]
     pub fn scope(self, scope: impl AsRef<str>) -> Self {
         let mut names: Vec<&str> = scope.as_ref().split_whitespace().collect();
         names.sort_unstable();
         names.dedup();
-        Names { scope: names.join(" "), ..self.names }.into()
+        KeyParts { scope: names.join(" "), ..self.parts }.into()
     }
 
-    /// Those for this API; may be given several times, in whatever order.
+    /// Adds a resource. The order of the resources does not matter.
     #[must_use]
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
-        self.names.resources.push(resource.into());
-        self.names.resources.sort_unstable();
-        self.names.resources.dedup();
-        self.names.into()
+        self.parts.resources.push(resource.into());
+        self.parts.resources.sort_unstable();
+        self.parts.resources.dedup();
+        self.parts.into()
     }
 
-    /// Those that were asked for with this parameter, such as `audience`; may be given several times.
+    /// Adds a parameter of the token request, such as `audience`. The order of the parameters does not matter.
     ///
-    /// Its value goes into a digest only.
+    /// The key contains only a digest of the value.
     #[must_use]
-    pub fn parameter(self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
-        let parameters = digest(&[&self.names.parameters, name.as_ref(), value.as_ref()]);
-        Names { parameters, ..self.names }.into()
+    pub fn parameter(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        self.parts.parameters.push(digest(&[name.as_ref(), value.as_ref()]));
+        self.parts.parameters.sort_unstable();
+        self.parts.into()
     }
 
-    /// A name for it, of 43 letters, digits, `-` and `_`: fit for a file or a row of a database. It tells nothing.
+    /// Returns an identifier of 43 letters, digits, `-` and `_`, which fits the name of a file or the key of a database row. It reveals
+    /// nothing about the key.
     pub fn id(&self) -> &str {
         &self.id
     }
 }
 
-impl From<Names> for Key {
-    fn from(names: Names) -> Self {
-        let resources = names.resources.join("\n");
-        let id = digest(&[&names.issuer, &names.client, &names.subject, &names.scope, &resources, &names.parameters]);
-        Self { names, id }
+impl From<KeyParts> for Key {
+    fn from(parts: KeyParts) -> Self {
+        let resources = if parts.resources.is_empty() { String::new() } else { digest(&parts.resources) };
+        let parameters = parts.parameters.concat();
+        let mut hashed = vec![&parts.issuer, &parts.client, &parts.subject, &parts.scope, &resources, &parameters];
+        let program = "program".to_owned();
+        if parts.program {
+            hashed.push(&program);
+        }
+        Self { id: digest(&hashed), parts }
     }
 }
 
-/// With the length before each part, for no two lists of parts are to look the same.
-fn digest(parts: &[&str]) -> String {
+/// Omits the query of the issuer's URL, which may contain an API key.
+impl fmt::Debug for KeyParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyParts")
+            .field("issuer", &WithoutQuery(&self.issuer))
+            .field("client", &self.client)
+            .field("program", &self.program)
+            .field("subject", &self.subject)
+            .field("scope", &self.scope)
+            .field("resources", &self.resources)
+            .field("parameters", &self.parameters)
+            .finish()
+    }
+}
+
+/// Hashes each part after its length, so that no two lists of parts have the same digest.
+fn digest(parts: &[impl AsRef<str>]) -> String {
     let mut hash = Sha256::new();
-    for part in parts {
+    for part in parts.iter().map(AsRef::as_ref) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
     URL_SAFE_NO_PAD.encode(hash.finalize())
 }
 
-/// As an object of what it is made of, so that a person can see whose entry it is.
+/// Serializes the parts as an object, so that a person can identify the entry.
 impl Serialize for Key {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.names.serialize(serializer)
+        self.parts.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Names::deserialize(deserializer).map(Into::into)
+        KeyParts::deserialize(deserializer).map(Into::into)
     }
 }
 
@@ -118,21 +160,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_in_anything_differs() {
+    fn keys_that_differ_in_any_part_have_different_ids() {
         let base = || Key::new("https://a.example/token", "app");
         let keys = [
             base(),
             Key::new("https://b.example/token", "app"),
             Key::new("https://a.example/token", "ap"),
             Key::new("https://a.example/tokena", "pp"),
+            base().program(),
             base().subject("alice"),
+            base().subject("program"),
             base().scope("alice"),
             base().scope("a b"),
             base().resource("https://api.example"),
             base().resource("https://api.example").resource("https://two.example"),
+            base().resource("https://api.example\nhttps://two.example"),
             base().parameter("audience", "x"),
             base().parameter("audience", "y"),
             base().parameter("a", "udiencex"),
+            base().parameter("audience", "x").parameter("audience", "x"),
+            base().parameter("audience", "x").parameter("audience", "y"),
+            base().parameter("audience", "x").program(),
         ];
         for (i, one) in keys.iter().enumerate() {
             for (j, other) in keys.iter().enumerate() {
@@ -146,11 +194,17 @@ mod tests {
         let base = || Key::new("i", "c");
         assert_eq!(base().scope("b a  b"), base().scope("a b"));
         assert_eq!(base().resource("x").resource("y"), base().resource("y").resource("x").resource("x"));
+        let parameters = [("a", "1"), ("a", "2"), ("b", "1")];
+        let with =
+            |order: [usize; 3]| order.iter().fold(base(), |key, i| key.parameter(parameters[*i].0, parameters[*i].1));
+        assert_eq!(with([0, 1, 2]), with([2, 1, 0]));
+        assert_eq!(with([0, 1, 2]).id(), with([1, 2, 0]).id());
+        assert_eq!(base().program().program(), base().program());
     }
 
     #[test]
-    fn it_is_stored_as_what_it_is_and_tells_no_secret() {
-        let key = Key::new("i", "c").subject("s").scope("a").resource("r").parameter("password", "hunter2");
+    fn a_key_survives_serialization_and_contains_no_secret() {
+        let key = Key::new("i", "c").program().subject("s").scope("a").resource("r").parameter("password", "hunter2");
         let json = serde_json::to_string(&key).unwrap();
         assert!(!json.contains("hunter2") && !format!("{key:?}").contains("hunter2"));
         assert_eq!(serde_json::from_str::<Key>(&json).unwrap(), key);

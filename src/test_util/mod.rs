@@ -1,17 +1,17 @@
-//! For the tests of programs that use the layer: a grant that says what the test tells it to, errors of every kind, and a
-//! wall clock to step (feature `test-util`).
+//! Utilities for tests of programs that use the layer: a grant with a script, errors of every kind, and a wall clock that a
+//! test controls (feature `test-util`).
 //!
-//! [Testing](crate::docs::testing) shows how they go together. The monotonic clock is tokio's: `tokio::time::pause` and
-//! `advance` steer it. What tokio does not have is the wall clock, and a [`Clock`] steps that.
+//! [Testing](crate::docs::testing) shows how to use them together. The layer reads the monotonic clock from tokio, so
+//! `tokio::time::pause` and `advance` control it. A [`Clock`] controls the wall clock, which tokio does not have.
 //!
-//! None of it is for production: a feature of one crate is on for all crates of a build, so put it under
-//! `[dev-dependencies]`.
+//! Do not enable the feature in production. Cargo enables a feature for all crates of a build, so put this crate with the
+//! feature under `[dev-dependencies]`.
 
-mod call;
+mod grant_call;
 mod scripted_error;
 mod scripted_grant;
 
-pub use self::call::Call;
+pub use self::grant_call::Call;
 pub use self::scripted_error::ScriptedError;
 pub use self::scripted_grant::ScriptedGrant;
-pub use crate::clock::steered::{Clock, Entered};
+pub use crate::clock::mock::{Clock, Entered};

@@ -1,4 +1,4 @@
-//! Errors as a server or a network would have caused them.
+//! Errors with the details that a server or a network would cause.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,8 +6,8 @@ use http::StatusCode;
 
 use crate::error::{BoxError, Error, ErrorKind, OAuthError};
 
-/// An [`Error`] of any kind, with what a server says along with it: for [`ScriptedGrant::fail`](super::ScriptedGrant::fail), or
-/// for code that is to be tested with the error alone.
+/// An [`Error`] of any kind, with the details of a server's response: for [`ScriptedGrant::fail`](super::ScriptedGrant::fail), or
+/// for a test that needs only the error.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,48 +24,47 @@ use crate::error::{BoxError, Error, ErrorKind, OAuthError};
 /// assert_eq!(error.oauth().unwrap().description(), Some("back at noon"));
 /// ```
 ///
-/// Nothing is added that was not said: a kind alone has no status, no code and no cause, and what does not go together in
-/// life, such as a status of 200 and [`ErrorKind::Timeout`], is for the test to avoid.
+/// An error has only the details that the test sets: a kind alone has no status, no code and no cause. Combinations that do not
+/// occur, such as a status of 200 with [`ErrorKind::Timeout`], are not prevented.
 #[derive(Clone, Debug)]
 pub struct ScriptedError(Error);
 
 impl ScriptedError {
-    /// An error of this kind.
+    /// Creates an error of this kind.
     pub fn new(kind: ErrorKind) -> Self {
         Self(Error::new(kind, ""))
     }
 
-    /// The HTTP status of the answer: see [`Error::status`].
+    /// Sets the HTTP status of the response: see [`Error::status`].
     #[must_use]
     pub fn status(self, status: StatusCode) -> Self {
         Self(self.0.with_status(status))
     }
 
-    /// What the server said, a code and perhaps an explanation: see [`Error::oauth`]. It is cut and cleaned as the texts of a
-    /// server are; an empty code is none.
+    /// Sets the OAuth error of the response, a code and an optional description: see [`Error::oauth`]. The texts are truncated and
+    /// cleaned like those of a server. An empty code sets no OAuth error.
     #[must_use]
     pub fn oauth<'a>(self, error: &str, description: impl Into<Option<&'a str>>) -> Self {
-        Self(self.0.with_oauth(OAuthError::heard(error, description.into(), None, &[])))
+        Self(self.0.with_oauth_response(OAuthError::from_response(error, description.into(), None, &[])))
     }
 
-    /// How long the server asked to be left alone, which the layer obeys: see [`Error::retry_after`]. More than an hour is cut
-    /// to that.
+    /// Sets the `Retry-After` of the response, which the layer obeys: see [`Error::retry_after`]. The maximum is one hour.
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
-        Self(self.0.with_retry_after(Some(wait.min(Duration::from_secs(60 * 60)))))
+        Self(self.0.with_retry_after(wait))
     }
 
-    /// When the layer will try again: see [`Error::retry_at`]. For an error that is tested alone; the layer says so itself of
-    /// one that comes from a grant.
+    /// Sets the time of the next attempt: see [`Error::retry_at`]. It is for tests that need only the error, because the layer sets it
+    /// in the errors of a grant.
     #[must_use]
     pub fn retry_at(self, at: SystemTime) -> Self {
         Self(self.0.with_retry_at(at))
     }
 
-    /// The error below it: see [`source`](std::error::Error::source).
+    /// Sets the source: see [`source`](std::error::Error::source).
     #[must_use]
-    pub fn because(self, cause: impl Into<BoxError>) -> Self {
-        Self(self.0.because(cause))
+    pub fn source(self, source: impl Into<BoxError>) -> Self {
+        Self(self.0.with_source(source))
     }
 }
 

@@ -1,4 +1,4 @@
-//! A grant that answers with what a test says, one answer after the other.
+//! A grant that returns the outcomes of a script, in order.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,13 +11,12 @@ use tokio::sync::{Semaphore, watch};
 use super::{Call, ScriptedError};
 use crate::clock;
 use crate::error::{Error, ErrorKind};
-use crate::grant::Grant;
+use crate::grant::{Context, Grant};
 use crate::sync::{Mutex, lock};
 use crate::token::Token;
-use crate::transport::Transport;
 
-/// A grant that answers with what the test says, in that order, and without the network. Clones are the same script: one goes
-/// into the layer, and with the other the test goes on.
+/// A grant that returns the outcomes of a script, in order and without the network. Clones share the script: one is the grant of
+/// the layer, and the test continues the script with another.
 ///
 /// ```
 /// # use bytes::Bytes;
@@ -28,7 +27,7 @@ use crate::transport::Transport;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), tower::BoxError> {
-/// // Stands for the API: it says what it was sent.
+/// // The API returns the token that it was sent.
 /// let api = service_fn(async |request: http::Request<Full<Bytes>>| {
 ///     let sent = request.headers()["authorization"].to_str()?.to_owned();
 ///     Ok::<_, tower::BoxError>(http::Response::new(sent))
@@ -42,59 +41,59 @@ use crate::transport::Transport;
 /// assert_eq!(error.kind(), ErrorKind::Overloaded);
 /// tokio::time::sleep(Duration::from_secs(2)).await; // back-off; time is paused
 /// assert_eq!(client.oneshot(request()?).await?.into_body(), "Bearer a");
-/// assert_eq!((script.calls().len(), script.left()), (2, 0));
+/// assert_eq!((script.calls().len(), script.remaining()), (2, 0));
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// # When the script has ended
+/// # End of the script
 ///
-/// A call that there is no answer for gets an [`ErrorKind::Configuration`] which says so, with the number of the call. It is an
-/// error and no panic, because the layer turns a panic of a grant into [`ErrorKind::Panicked`], and the test would not
-/// learn why. Where the code under test swallows errors, compare the number of [`calls`](Self::calls) at the end.
+/// A call after the last outcome returns an [`ErrorKind::Configuration`] error that names the number of the call. It does not
+/// panic, because the layer converts a panic of a grant into [`ErrorKind::Panicked`], and the test would not show the reason.
+/// If the code under test ignores errors, compare the number of [`calls`](Self::calls) at the end.
 #[derive(Clone)]
 pub struct ScriptedGrant {
-    script: Arc<Script>,
+    script: Arc<SharedScript>,
 }
 
-struct Script {
-    lines: Mutex<Lines>,
+struct SharedScript {
+    steps: Mutex<Steps>,
     calls: watch::Sender<Vec<Call>>,
     releases: Semaphore,
 }
 
 #[derive(Default)]
-struct Lines {
-    answers: VecDeque<Line>,
-    /// What was said about the next answer.
+struct Steps {
+    queue: VecDeque<Step>,
+    /// The options of the next step.
     is_held: bool,
-    after: Duration,
+    delay: Duration,
 }
 
-struct Line {
+struct Step {
     is_held: bool,
-    after: Duration,
-    answer: Result<Token, Error>,
+    delay: Duration,
+    outcome: Result<Token, Error>,
 }
 
 impl ScriptedGrant {
-    /// A script without answers.
+    /// Creates an empty script.
     pub fn new() -> Self {
-        let (lines, releases) = (Mutex::default(), Semaphore::new(0));
-        Self { script: Arc::new(Script { lines, calls: watch::Sender::new(Vec::new()), releases }) }
+        let (steps, releases) = (Mutex::default(), Semaphore::new(0));
+        Self { script: Arc::new(SharedScript { steps, calls: watch::Sender::new(Vec::new()), releases }) }
     }
 
-    /// The next answer is this token. Its lifetime counts from when it is made, not from when it is given.
+    /// Appends a token to the script. The lifetime of the token starts when the token is created, not when the grant returns it.
     pub fn token(self, token: Token) -> Self {
-        self.answer(Ok(token))
+        self.push(Ok(token))
     }
 
-    /// The next answer is this error: an [`ErrorKind`], a [`ScriptedError`] with more to it, or an [`Error`] of your own.
+    /// Appends an error to the script: an [`ErrorKind`], a [`ScriptedError`] with details, or an [`Error`] of your own.
     pub fn fail(self, error: impl Into<ScriptedError>) -> Self {
-        self.answer(Err(error.into().into()))
+        self.push(Err(error.into().into()))
     }
 
-    /// The answer that is given next in the script waits for a [`release`](Self::release).
+    /// Makes the next outcome of the script wait for a [`release`](Self::release).
     ///
     /// ```
     /// use tower::{Layer, service_fn};
@@ -103,11 +102,11 @@ impl ScriptedGrant {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), tower::BoxError> {
     /// let script = ScriptedGrant::new().held().token(Token::bearer("a")?);
-    /// let no_network = service_fn(async |_| Err::<http::Response<String>, _>("none"));
+    /// let no_network = service_fn(async |_: http::Request<Vec<u8>>| Err::<http::Response<String>, _>("none"));
     /// let tokens = OAuth2Layer::new(script.clone()).token_service(no_network).tokens();
     ///
     /// let waiting = tokio::spawn(async move { tokens.get().await });
-    /// script.asked(1).await;
+    /// script.wait_for_calls(1).await;
     /// assert!(!waiting.is_finished());
     /// script.release();
     /// assert_eq!(waiting.await??.access_token(), "a");
@@ -115,74 +114,76 @@ impl ScriptedGrant {
     /// # }
     /// ```
     pub fn held(self) -> Self {
-        lock(&self.script.lines).is_held = true;
+        lock(&self.script.steps).is_held = true;
         self
     }
 
-    /// The answer that is given next in the script takes so long, by the monotonic clock: with a paused runtime it costs the
-    /// test no time. Of an answer that is [held](Self::held) too, it is the time after the release.
-    pub fn after(self, time: Duration) -> Self {
-        lock(&self.script.lines).after = time;
+    /// Delays the next outcome of the script, by the monotonic clock: in a paused runtime the test does not wait. If the outcome is
+    /// [held](Self::held) too, the delay starts after the release.
+    pub fn delayed(self, delay: Duration) -> Self {
+        lock(&self.script.steps).delay = delay;
         self
     }
 
-    /// Lets the one that is held go on, or the next that comes to be: each release is good for one.
+    /// Releases one held outcome. If none is waiting, it releases the next one in advance.
     pub fn release(&self) {
         self.script.releases.add_permits(1);
     }
 
-    /// What it was asked so far, in order. A call that is held counts.
+    /// Returns the calls so far, in order. A call that is held counts.
     pub fn calls(&self) -> Vec<Call> {
         self.script.calls.borrow().clone()
     }
 
-    /// Waits until it has been asked `count` times in all.
+    /// Waits until the grant has been called `count` times in total.
     ///
-    /// If it never is, this never ends: put it into a `tokio::time::timeout` where that is what the test is about.
+    /// The future never completes if that does not happen. Use `tokio::time::timeout` in a test that may fail in this way.
     ///
     /// # Cancel safety
     ///
-    /// It only looks.
-    pub async fn asked(&self, count: usize) {
-        // It does not close while `self` is there.
+    /// Dropping the future has no effect on the script.
+    pub async fn wait_for_calls(&self, count: usize) {
+        // The channel is not closed while `self` exists.
         let _ = self.script.calls.subscribe().wait_for(|calls| calls.len() >= count).await;
     }
 
-    /// How many answers nobody has asked for yet.
-    pub fn left(&self) -> usize {
-        lock(&self.script.lines).answers.len()
+    /// Returns the number of outcomes that the grant has not returned yet.
+    pub fn remaining(&self) -> usize {
+        lock(&self.script.steps).queue.len()
     }
 
-    /// A clone can go on with the script while the layer uses it, so this is no `must_use`.
-    fn answer(self, answer: Result<Token, Error>) -> Self {
-        let mut lines = lock(&self.script.lines);
-        let (is_held, after) = (take(&mut lines.is_held), take(&mut lines.after));
-        lines.answers.push_back(Line { is_held, after, answer });
-        drop(lines);
+    /// Adds a step. It is not `must_use`, because a clone can continue the script while the layer uses it.
+    fn push(self, outcome: Result<Token, Error>) -> Self {
+        let mut steps = lock(&self.script.steps);
+        let (is_held, delay) = (take(&mut steps.is_held), take(&mut steps.delay));
+        steps.queue.push_back(Step { is_held, delay, outcome });
+        drop(steps);
         self
     }
 }
 
 impl Grant for ScriptedGrant {
-    async fn obtain(&self, previous: Option<Token>, http: Transport) -> Result<Token, Error> {
-        let line = lock(&self.script.lines).answers.pop_front();
+    async fn obtain(&self, cx: Context) -> Result<Token, Error> {
+        let step = lock(&self.script.steps).queue.pop_front();
         let mut number = 0;
         self.script.calls.send_modify(|calls| {
-            calls.push(Call::new(previous, &http));
+            calls.push(Call::new(&cx));
             number = calls.len();
         });
-        let Some(line) = line else {
-            let why = format!("the script of this `ScriptedGrant` has ended: it has no answer to call {number}");
+        let Some(step) = step else {
+            let why = format!(
+                "the script of this `ScriptedGrant` has ended: it has no outcome for call {number}; append one, or expect fewer calls"
+            );
             return Err(Error::new(ErrorKind::Configuration, why));
         };
-        // The semaphore is never closed.
-        if line.is_held
+        // `acquire` fails only on a closed semaphore, and this one is never closed.
+        if step.is_held
             && let Ok(release) = self.script.releases.acquire().await
         {
             release.forget();
         }
-        clock::sleep(line.after).await;
-        line.answer
+        clock::sleep(step.delay).await;
+        step.outcome
     }
 }
 
@@ -194,6 +195,6 @@ impl Default for ScriptedGrant {
 
 impl fmt::Debug for ScriptedGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScriptedGrant").field("left", &self.left()).finish_non_exhaustive()
+        f.debug_struct("ScriptedGrant").field("remaining", &self.remaining()).finish_non_exhaustive()
     }
 }

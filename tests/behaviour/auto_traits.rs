@@ -1,4 +1,4 @@
-//! Everything can be spawned and shared, where the inner service allows.
+//! All types can be spawned and shared, if the inner service can.
 
 use http::Request;
 use tower_oauth2::client::Client;
@@ -6,21 +6,23 @@ use tower_oauth2::endpoint::TokenEndpoint;
 use tower_oauth2::form::Form;
 use tower_oauth2::future::ResponseFuture;
 use tower_oauth2::grant::{
-    AuthorizationCode, ClientCredentials, DeviceCode, DevicePrompt, Grant, Password, RefreshToken,
+    AuthorizationCode, BoxGrant, ClientCredentials, Context, DeviceCode, DeviceOutcome, DevicePrompt, Grant, Password,
+    RefreshToken,
 };
+use tower_oauth2::retry::{Buffered, RecordedBody, RecordingLayer, RecordingService, RetryUnauthorized, TokenRejected};
 use tower_oauth2::transport::Transport;
-use tower_oauth2::{Error, ErrorKind, OAuth2, OAuth2Layer, Token, Tokens};
+use tower_oauth2::{Challenge, Error, ErrorKind, OAuth2, OAuth2Layer, Token, Tokens};
 
 use crate::support::Body;
 
 fn share<T: Send + Sync + Clone + 'static>() {}
 fn send<T: Send>(_: &T) {}
 
-/// A grant that is neither `Clone` nor anything else.
+/// A grant that implements no other trait.
 struct Bare;
 
 impl Grant for Bare {
-    async fn obtain(&self, _: Option<Token>, _: Transport) -> Result<Token, Error> {
+    async fn obtain(&self, _: Context) -> Result<Token, Error> {
         Token::bearer("a")
     }
 }
@@ -29,26 +31,38 @@ impl Grant for Bare {
 fn types_are_shared_and_cloned() {
     share::<OAuth2Layer<Bare>>();
     share::<OAuth2<(), Bare>>();
+    share::<BoxGrant>();
+    share::<Context>();
     share::<Token>();
     share::<Tokens>();
     share::<Error>();
     share::<ErrorKind>();
+    share::<Challenge>();
     share::<Client>();
     share::<ClientCredentials>();
     share::<AuthorizationCode>();
     share::<Password>();
     share::<RefreshToken>();
     share::<DeviceCode>();
+    share::<DeviceOutcome>();
     share::<DevicePrompt>();
     share::<TokenEndpoint>();
     share::<Form>();
     share::<Transport>();
+    share::<TokenRejected>();
+    share::<RetryUnauthorized<Buffered>>();
+    share::<RecordingLayer<fn()>>();
+    share::<RecordingService<(), fn()>>();
 }
 
 #[test]
-fn futures_are_sent() {
+fn futures_are_send() {
     fn send_type<T: Send>() {}
+    fn send_and_sync_type<T: Send + Sync>() {}
     send_type::<ResponseFuture<std::future::Ready<()>, (), Body>>();
+    // reqwest takes bodies that are `Sync` only.
+    send_and_sync_type::<RecordedBody<reqwest::Body>>();
+    send_type::<RecordedBody<tonic::body::Body>>();
     let tokens = OAuth2Layer::new(Bare).tokens();
     let mut request = Request::new(());
     send(&tokens.get());
@@ -57,12 +71,12 @@ fn futures_are_sent() {
     fn of_a_grant(endpoint: &TokenEndpoint, http: &Transport, grant: &ClientCredentials) {
         send(&endpoint.token(http, Form::new("g")));
         send(&http.send(Request::default()));
-        send(&grant.obtain(None, http.clone()));
+        send(&grant.obtain(Context::new(http.clone())));
     }
     let _ = of_a_grant;
 }
 
-/// An inner service that is not `Sync` is enough, for all that is sent.
+/// The inner service must be `Send`, but not `Sync`.
 #[test]
 fn the_inner_service_need_not_be_sync() {
     fn service<S: tower::Service<Request<Body>>>(_: S) {}

@@ -1,4 +1,4 @@
-//! Bad arguments get an error from the builder that names the argument.
+//! The builder's error for an invalid argument names the argument.
 
 use tower_oauth2::client::Client;
 use tower_oauth2::endpoint::TokenEndpoint;
@@ -8,7 +8,7 @@ use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token};
 use crate::support::{TOKEN_URL, grant};
 
 #[test]
-fn each_names_the_argument() {
+fn each_error_names_the_argument() {
     let new = |url: &str, client| ClientCredentials::new(url, client).err();
     let client = || Client::basic("id", "hunter2");
     let cases: [(Option<Error>, ErrorKind, &str); 14] = [
@@ -36,17 +36,27 @@ fn each_names_the_argument() {
 }
 
 #[test]
-fn addresses_come_as_users_have_them() {
+fn all_types_of_addresses_are_accepted() {
     let client = || Client::public("id");
+    let (text, url): (String, url::Url) = (TOKEN_URL.to_owned(), TOKEN_URL.parse().unwrap());
+    let uri: http::Uri = TOKEN_URL.parse().unwrap();
     assert!(ClientCredentials::new(TOKEN_URL, client()).is_ok());
-    assert!(ClientCredentials::new(TOKEN_URL.to_owned(), client()).is_ok());
-    assert!(ClientCredentials::new(TOKEN_URL.parse::<url::Url>().unwrap(), client()).is_ok());
-    assert!(ClientCredentials::new(TOKEN_URL.parse::<http::Uri>().unwrap(), client()).is_ok());
+    assert!(ClientCredentials::new(&text, client()).is_ok());
+    assert!(ClientCredentials::new(&url, client()).is_ok());
+    assert!(ClientCredentials::new(&uri, client()).is_ok());
+    assert!(ClientCredentials::new(text, client()).is_ok());
+    assert!(ClientCredentials::new(url, client()).is_ok());
+    assert!(ClientCredentials::new(uri, client()).is_ok());
+    // References are checked too.
+    let with_password: url::Url = "https://u:hunter2@auth.example.com/".parse().unwrap();
+    assert!(ClientCredentials::new(&with_password, client()).is_err());
+    let relative = http::Uri::from_static("/token");
+    assert!(ClientCredentials::new(&relative, client()).is_err());
     assert!(ClientCredentials::new("http://localhost:8080/token", client()).is_ok());
 }
 
 #[test]
-fn cleartext_to_another_machine_is_a_choice_that_is_spelled_out() {
+fn cleartext_to_another_machine_needs_an_explicit_choice() {
     let endpoint = TokenEndpoint::dangerous_cleartext("http://auth.mesh.internal/token", Client::public("id")).unwrap();
-    let _ = ClientCredentials::at(endpoint);
+    let _ = ClientCredentials::from_endpoint(endpoint);
 }

@@ -1,5 +1,4 @@
-//! A token endpoint that does what it should not: every waiting request gets an error of the right kind, within the
-//! deadline.
+//! A token endpoint that fails: every waiting request gets an error of the right kind within the timeout.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -14,7 +13,7 @@ use tower_oauth2::{Error, ErrorKind};
 
 use crate::support::{API_URL, Body, get, layer, ours};
 
-/// A body in chunks: as many as told, then its end, or nothing ever.
+/// A body of `left` chunks. After them it ends, or stays pending forever.
 struct Chunks {
     left: usize,
     chunk: &'static [u8],
@@ -37,12 +36,12 @@ impl HttpBody for Chunks {
     }
 }
 
-fn whole(body: &'static str) -> Chunks {
+fn complete(body: &'static str) -> Chunks {
     Chunks { left: 1, chunk: body.as_bytes(), ends: true }
 }
 
-/// Two requests that wait for the same answer: what both get, and after how long.
-async fn both_get<F>(server: impl Fn() -> F + Clone + Send + 'static) -> (Error, Duration)
+/// Sends two requests that wait for the same response. Returns the error of both, and the elapsed time.
+async fn error_of_both<F>(server: impl Fn() -> F + Clone + Send + 'static) -> (Error, Duration)
 where
     F: Future<Output = Result<Response<Chunks>, std::io::Error>> + Send + 'static,
 {
@@ -56,55 +55,56 @@ where
     (one, start.elapsed())
 }
 
-async fn answered(status: u16, body: Chunks) -> Result<Response<Chunks>, std::io::Error> {
+async fn respond(status: u16, body: Chunks) -> Result<Response<Chunks>, std::io::Error> {
     Ok(Response::builder().status(status).header("location", "https://evil.example/").body(body).unwrap())
 }
 
 #[tokio::test(start_paused = true)]
-async fn down() {
-    let (error, _) = both_get(async || Err(std::io::Error::other("connection refused"))).await;
+async fn a_server_that_is_down() {
+    let (error, _) = error_of_both(async || Err(std::io::Error::other("connection refused"))).await;
     assert_eq!(error.kind(), ErrorKind::Transport);
     assert!(error.is_transient());
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "connection refused");
 }
 
 #[tokio::test(start_paused = true)]
-async fn silent_or_hanging_in_the_middle() {
-    let (error, took) = both_get(async || std::future::pending().await).await;
+async fn a_server_that_sends_nothing_or_stalls_within_the_body() {
+    let (error, took) = error_of_both(async || std::future::pending().await).await;
     assert_eq!((error.kind(), took), (ErrorKind::Timeout, Duration::from_secs(30)));
-    let (error, took) = both_get(|| answered(200, Chunks { left: 3, chunk: b"{", ends: false })).await;
+    let (error, took) = error_of_both(|| respond(200, Chunks { left: 3, chunk: b"{", ends: false })).await;
     assert_eq!((error.kind(), took), (ErrorKind::Timeout, Duration::from_secs(30)));
     assert!(error.is_transient());
 }
 
 #[tokio::test(start_paused = true)]
-async fn redirecting() {
+async fn a_redirect() {
     for status in [301, 302, 303, 307, 308] {
-        let (error, _) = both_get(move || answered(status, whole(""))).await;
+        let (error, _) = error_of_both(move || respond(status, complete(""))).await;
         assert_eq!(error.kind(), ErrorKind::Redirected);
         assert_eq!(error.status(), StatusCode::from_u16(status).ok());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn out_of_order_with_a_page_for_people() {
-    let (error, _) = both_get(|| answered(500, whole("<html><b>Oops</b></html>"))).await;
+async fn a_server_error_with_an_html_page() {
+    let (error, _) = error_of_both(|| respond(500, complete("<html><b>Oops</b></html>"))).await;
     assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Overloaded, true));
     assert!(!error.to_string().contains("Oops"), "the body is not in the error");
 }
 
 #[tokio::test(start_paused = true)]
-async fn endless() {
-    let (error, _) = both_get(|| answered(200, Chunks { left: usize::MAX, chunk: &[b' '; 65_536], ends: true })).await;
+async fn a_response_that_is_too_large() {
+    let (error, _) =
+        error_of_both(|| respond(200, Chunks { left: usize::MAX, chunk: &[b' '; 65_536], ends: true })).await;
     assert_eq!(error.kind(), ErrorKind::Malformed);
     assert!(error.to_string().contains("1048576"), "{error}");
-    // As long as is allowed, and not a byte more.
-    let (error, _) = both_get(|| answered(400, Chunks { left: 16, chunk: &[b' '; 65_536], ends: true })).await;
-    assert_eq!(error.kind(), ErrorKind::RequestRejected);
+    // Exactly the maximum size.
+    let (error, _) = error_of_both(|| respond(400, Chunks { left: 16, chunk: &[b' '; 65_536], ends: true })).await;
+    assert_eq!(error.kind(), ErrorKind::NotOAuth);
 }
 
 #[tokio::test(start_paused = true)]
-async fn saying_what_makes_no_sense() {
+async fn a_response_that_cannot_be_used() {
     for body in [
         "",
         r#"{"access_token":"a""#,
@@ -115,19 +115,19 @@ async fn saying_what_makes_no_sense() {
         r#"{"access_token":"a","token_type":"mac"}"#,
         r#"{"access_token":"a","expires_in":"soon"}"#,
     ] {
-        let (error, _) = both_get(move || answered(200, whole(body))).await;
+        let (error, _) = error_of_both(move || respond(200, complete(body))).await;
         assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Malformed, false), "{body}: {error}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn saying_no() {
+async fn an_oauth_error() {
     for (status, body, kind) in [
         (401, r#"{"error":"invalid_client","error_description":"who?"}"#, ErrorKind::ClientRejected),
         (400, r#"{"error":"invalid_scope","error_description":"who?"}"#, ErrorKind::RequestRejected),
         (200, r#"{"error":"unauthorized_client","error_description":"who?"}"#, ErrorKind::ClientRejected),
     ] {
-        let (error, _) = both_get(move || answered(status, whole(body))).await;
+        let (error, _) = error_of_both(move || respond(status, complete(body))).await;
         assert_eq!(error.kind(), kind);
         assert!(!error.is_transient());
         assert_eq!(error.oauth().unwrap().description(), Some("who?"));

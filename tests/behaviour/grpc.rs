@@ -1,4 +1,4 @@
-//! A gRPC caller hears of a missing token in gRPC's own words: `UNAVAILABLE` if it may come, `UNAUTHENTICATED` if not.
+//! Errors of the layer are gRPC statuses for gRPC callers: `UNAVAILABLE` if the error is transient, otherwise `UNAUTHENTICATED`.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::support::{self, TokenService, answer, grant, layer, ours, pass, token
 
 type Channel = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
 
-/// A channel to a service that nobody reaches without a token; its answer is empty but for a status.
+/// A channel to a service that requires a token, and returns an empty response with a status.
 fn channel() -> Channel {
     Channel::new(service_fn(async |request: Request<Body>| {
         assert!(request.headers().contains_key("authorization"));
@@ -34,33 +34,33 @@ async fn check<G: tower_oauth2::grant::Grant>(layer: OAuth2Layer<G>, tokens: Tok
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_is_unavailable_and_a_refusal_is_unauthenticated() {
+async fn an_outage_is_unavailable_and_a_rejection_is_unauthenticated() {
     let unreachable = TokenService::new(service_fn(async |_| Err(BoxError::from("no route"))));
-    let (refused, _forms) = token_endpoint(vec![answer(400, r#"{"error":"invalid_client"}"#)]);
+    let (rejected, _forms) = token_endpoint(vec![answer(400, r#"{"error":"invalid_client"}"#)]);
     let (overloaded, _forms) = token_endpoint(vec![answer(503, "")]);
     let silent = TokenService::new(service_fn(async |_| std::future::pending().await));
     let (nonsense, _forms) = token_endpoint(vec![answer(200, "<html>")]);
-    for (tokens, code, says) in [
+    for (tokens, code, message) in [
         (unreachable, Code::Unavailable, "could not be reached"),
         (overloaded, Code::Unavailable, "overloaded"),
         (silent, Code::Unavailable, "in time"),
-        (refused, Code::Unauthenticated, "rejected the client"),
+        (rejected, Code::Unauthenticated, "rejected the client"),
         (nonsense, Code::Unauthenticated, "cannot be used"),
     ] {
         let status = check(layer(), tokens, "https://api.example.com").await;
         assert_eq!(status.code(), code, "{status:?}");
-        assert!(status.message().contains(says), "{status:?}");
+        assert!(status.message().contains(message), "{status:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn cleartext_is_refused_in_the_same_words() {
+async fn cleartext_is_denied_with_a_status() {
     let status = check(layer(), token_endpoint(vec![]).0, "http://api.example.com").await;
     assert_eq!(status.code(), Code::Unauthenticated);
     assert!(status.message().contains("cleartext"), "{status:?}");
 }
 
-/// tonic keeps the error beside the code, so a program can still ask it for more.
+/// tonic keeps the error as the source of the status, so a program can inspect it.
 #[tokio::test(start_paused = true)]
 async fn the_error_itself_is_the_source() {
     let status = check(layer(), token_endpoint(vec![answer(503, "")]).0, "https://api.example.com").await;
@@ -68,9 +68,9 @@ async fn the_error_itself_is_the_source() {
     assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Overloaded, 503));
 }
 
-/// A remembered failure, and one that is met only after `poll_ready`, are told alike.
+/// A cached error, and an error after `poll_ready`, become the same status.
 #[tokio::test(start_paused = true)]
-async fn however_late_it_is_met() {
+async fn errors_before_and_after_readiness() {
     let (tokens, _forms) = token_endpoint(vec![answer(503, ""), answer(503, "")]);
     let service = layer().token_service(tokens).layer(channel());
     service.tokens().set(Token::bearer("a").unwrap().with_expires_in(Duration::from_secs(3600)));
@@ -85,14 +85,13 @@ async fn however_late_it_is_met() {
     for error in [met_late, remembered] {
         assert_eq!(Status::from_error(error).code(), Code::Unavailable);
     }
-    // Who does not speak gRPC is not told of it.
+    // Other requests get the error itself.
     let plain = ours(service.oneshot(request("application/json")).await.unwrap_err());
     assert!(plain.source().is_none());
 }
 
-/// The cause stays at the end of the chain.
 #[tokio::test(start_paused = true)]
-async fn the_cause_is_not_lost() {
+async fn the_cause_is_the_last_source() {
     let unreachable = TokenService::new(service_fn(async |_| Err(BoxError::from("no route"))));
     let status = check(layer(), unreachable, "https://api.example.com").await;
     let mut chain = Vec::new();
@@ -104,9 +103,9 @@ async fn the_cause_is_not_lost() {
     assert_eq!(chain.last().unwrap(), "no route", "{chain:?}");
 }
 
-/// A call's own deadline ends the call, and not the token call that others wait for.
+/// The deadline of a gRPC call ends the call, and not the token request.
 #[tokio::test(start_paused = true)]
-async fn a_deadline_of_one_call_does_not_end_the_token_call() {
+async fn the_deadline_of_a_call_does_not_end_the_token_request() {
     let slow = TokenService::new(service_fn(async |_: Request<support::Body>| {
         pass(Duration::from_secs(5)).await;
         Ok::<_, BoxError>(answer(200, token("a", 3600)))

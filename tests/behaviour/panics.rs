@@ -1,4 +1,4 @@
-//! A panic becomes an error for those who wait, and the cell goes on.
+//! A panic becomes an error for the waiters, and the cell continues to work.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,22 +11,22 @@ use std::time::Duration;
 use http::Request;
 use tokio_test::task;
 use tower::{Layer, Service as _, ServiceExt, service_fn};
-use tower_oauth2::transport::Transport;
+use tower_oauth2::grant::{self, grant_fn};
 use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token};
 
-use crate::support::{API_URL, Body, TOKEN_URL, answer, authorization, conversation, get, layer, ours, pass, token};
+use crate::support::{API_URL, Body, TOKEN_URL, answer, authorization, get, layer, mock_service, ours, pass, token};
 
 #[tokio::test(start_paused = true)]
-async fn in_the_grant() {
+async fn in_the_future_of_the_grant() {
     let runs = AtomicUsize::new(0);
-    let grant = move |_: Option<Token>, _: Transport| {
+    let grant = grant_fn(move |_: grant::Context| {
         let run = runs.fetch_add(1, Ordering::SeqCst);
         async move {
             tokio::task::yield_now().await;
             assert_ne!(run, 0, "the first run fails with hunter2");
             Token::bearer("a")
         }
-    };
+    });
     let inner = service_fn(async |request: http::Request<Body>| {
         Ok::<_, std::io::Error>(answer(200, authorization(&request).unwrap_or_default()))
     });
@@ -35,19 +35,19 @@ async fn in_the_grant() {
     for outcome in [one, two] {
         let error = ours(outcome.unwrap_err());
         assert_eq!(error.kind(), ErrorKind::Panicked);
-        assert!(!format!("{error} {error:?}").contains("hunter2"), "what a panic says may be a secret");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "the message of a panic may contain a secret");
     }
     pass(Duration::from_secs(2)).await;
     assert_eq!(service.oneshot(get(API_URL)).await.unwrap().status(), 200);
 }
 
 #[tokio::test(start_paused = true)]
-async fn before_the_grant_is_a_future() {
+async fn in_the_call_of_the_grant() {
     let runs = AtomicUsize::new(0);
-    let grant = move |_: Option<Token>, _: Transport| {
+    let grant = grant_fn(move |_: grant::Context| {
         assert_ne!(runs.fetch_add(1, Ordering::SeqCst), 0, "the first run fails");
         std::future::ready(Token::bearer("a"))
-    };
+    });
     let inner = service_fn(async |_: http::Request<Body>| Ok::<_, std::io::Error>(answer(200, "")));
     let service = OAuth2Layer::new(grant).layer(inner);
     assert_eq!(ours(service.clone().oneshot(get(API_URL)).await.unwrap_err()).kind(), ErrorKind::Panicked);
@@ -56,9 +56,9 @@ async fn before_the_grant_is_a_future() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_the_service_that_sends_the_token_call() {
+async fn in_the_service_that_sends_the_token_request() {
     let inner = service_fn(async |request: http::Request<Body>| {
-        assert_ne!(request.uri(), TOKEN_URL, "no token calls here");
+        assert_ne!(request.uri(), TOKEN_URL, "a token request");
         Ok::<_, std::io::Error>(answer(200, ""))
     });
     let service = layer().layer(inner);
@@ -67,7 +67,7 @@ async fn in_the_service_that_sends_the_token_call() {
     assert_eq!(service.oneshot(get(API_URL)).await.unwrap().status(), 200);
 }
 
-/// What a grant leaves behind when it is done.
+/// A value in the future of a grant.
 struct PanicsWhenDropped;
 
 impl Drop for PanicsWhenDropped {
@@ -76,55 +76,55 @@ impl Drop for PanicsWhenDropped {
     }
 }
 
-/// A future that still holds something when it is ready, as hand-written ones do.
-struct Leaves {
-    behind: Option<PanicsWhenDropped>,
+/// A future that contains a value until it is dropped, as hand-written futures may.
+struct PanicsInDrop {
+    value: Option<PanicsWhenDropped>,
 }
 
-impl Future for Leaves {
+impl Future for PanicsInDrop {
     type Output = Result<Token, Error>;
 
     fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.behind = Some(PanicsWhenDropped);
+        self.value = Some(PanicsWhenDropped);
         Poll::Ready(Token::bearer("a"))
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_what_the_grant_leaves_behind() {
-    let grant = |_: Option<Token>, _: Transport| Leaves { behind: None };
+async fn in_the_drop_of_the_grants_future() {
+    let grant = grant_fn(|_: grant::Context| PanicsInDrop { value: None });
     let service = OAuth2Layer::new(grant).layer(api());
-    // It had its token by then.
+    // The token was obtained before the panic.
     assert_eq!(service.oneshot(get(API_URL)).await.unwrap().status(), 200);
 }
 
-/// One who waits and whose waker panics: the others are woken all the same.
+/// If the waker of one waiter panics, the others are still woken.
 #[tokio::test(start_paused = true)]
-async fn in_the_waker_of_one_who_waits() {
-    let (service, mut server) = conversation(&layer());
+async fn in_the_waker_of_a_waiter() {
+    let (service, mut server) = mock_service(&layer());
     let mut one = service.clone();
     let mut two = task::spawn(service.clone().oneshot(get(API_URL)));
     let panicking = Waker::from(Arc::new(PanicsWhenWoken));
     assert!(one.poll_ready(&mut Context::from_waker(&panicking)).is_pending());
     assert!(two.poll().is_pending());
-    server.grants(token("a", 3600)).await;
+    server.issue_token(token("a", 3600)).await;
     pass(Duration::from_millis(1)).await;
     assert!(two.is_woken());
     assert!(two.poll().is_pending());
-    assert_eq!(server.serves().await.as_deref(), Some("Bearer a"));
+    assert_eq!(server.next_authorization().await.as_deref(), Some("Bearer a"));
 }
 
-/// One who follows the token and whose waker panics: the token is there for all others.
+/// If the waker of a receiver of `changes` panics, the token is still available.
 #[tokio::test(start_paused = true)]
-async fn in_a_watcher() {
-    let (service, mut server) = conversation(&layer());
+async fn in_the_waker_of_a_receiver_of_changes() {
+    let (service, mut server) = mock_service(&layer());
     let mut changes = service.tokens().changes();
     let mut watching = std::pin::pin!(changes.changed());
     let panicking = Waker::from(Arc::new(PanicsWhenWoken));
     assert!(watching.as_mut().poll(&mut Context::from_waker(&panicking)).is_pending());
     let sent = tokio::spawn(service.clone().oneshot(get(API_URL)));
-    server.grants(token("a", 3600)).await;
-    assert_eq!(server.serves().await.as_deref(), Some("Bearer a"));
+    server.issue_token(token("a", 3600)).await;
+    assert_eq!(server.next_authorization().await.as_deref(), Some("Bearer a"));
     sent.await.unwrap().unwrap();
     service.tokens().set(Token::bearer("b").unwrap());
     assert_eq!(service.tokens().peek().unwrap().access_token(), "b");
@@ -138,7 +138,7 @@ impl Wake for PanicsWhenWoken {
     }
 }
 
-/// An inner service that panics at one of three places, if the counter says so.
+/// An inner service that panics in one of three methods, `left` times.
 #[derive(Clone)]
 struct Fragile {
     place: &'static str,
@@ -175,7 +175,7 @@ impl tower::Service<Request<Body>> for Fragile {
     }
 }
 
-/// In the token call it is an error for those who wait; in a request it is that request's own. Both times the next is served.
+/// In a token request, a panic is an error for the waiters. In another request, it propagates to the caller. The next request succeeds.
 #[tokio::test(start_paused = true)]
 async fn in_the_inner_services_readiness_call_and_future() {
     for place in ["poll_ready", "call", "future"] {
@@ -193,17 +193,17 @@ async fn in_the_inner_services_readiness_call_and_future() {
     }
 }
 
-/// A predicate of the user's that panics is that request's own, too.
+/// A panic of the predicate propagates to the caller of the request.
 #[tokio::test(start_paused = true)]
-async fn in_the_users_word_about_refusals() {
-    let layer = layer().also_refused(|status, _| if status == 418 { panic!("a teapot") } else { false });
-    let (service, mut server) = conversation(&layer);
+async fn in_the_predicate_for_rejections() {
+    let layer = layer().reject_when(|status, _| if status == 418 { panic!("a teapot") } else { false });
+    let (service, mut server) = mock_service(&layer);
     service.tokens().set(Token::bearer("a").unwrap());
     let sent = tokio::spawn(service.clone().oneshot(get(API_URL)));
     server.next().await.1.send_response(answer(418, ""));
     assert!(sent.await.unwrap_err().is_panic());
     let sent = tokio::spawn(service.clone().oneshot(get(API_URL)));
-    assert_eq!(server.serves().await.as_deref(), Some("Bearer a"));
+    assert_eq!(server.next_authorization().await.as_deref(), Some("Bearer a"));
     sent.await.unwrap().unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! The password grant: where nothing better is to be had.
+//! The password grant.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const FORM: [(&str, &str); 5] =
     [("grant_type", "password"), ("username", "alice"), ("password", "pw"), ("scope", "read"), ("realm", "x")];
 
 #[tokio::test]
-async fn it_sends_name_and_password_and_a_client_only_if_there_is_one() {
+async fn the_request_has_the_user_name_the_password_and_no_client_if_there_is_none() {
     let (service, mut forms) = token_endpoint(vec![]);
     let tokens = OAuth2Layer::new(grant("pw")).token_service(service).tokens();
     assert_eq!(tokens.get().await.unwrap().access_token(), "a");
@@ -31,7 +31,7 @@ async fn an_empty_password_is_sent() {
 }
 
 #[tokio::test]
-async fn a_dead_refresh_token_is_followed_by_the_password_at_once() {
+async fn the_password_is_sent_immediately_after_a_dead_refresh_token() {
     let dead = answer(400, r#"{"error":"invalid_grant"}"#);
     let (service, mut forms) = token_endpoint(vec![dead]);
     let tokens = OAuth2Layer::new(grant("pw")).token_service(service).tokens();
@@ -42,7 +42,7 @@ async fn a_dead_refresh_token_is_followed_by_the_password_at_once() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_told() {
+async fn a_wrong_password_is_an_error_without_the_password() {
     let wrong = answer(400, r#"{"error":"invalid_grant","error_description":"wrong password: pw"}"#);
     let (service, _forms) = token_endpoint(vec![wrong]);
     let error = OAuth2Layer::new(grant("pw")).token_service(service).tokens().get().await.unwrap_err();

@@ -1,4 +1,4 @@
-//! A token call that goes through the layer which waits for it is an error of its own kind, not a deadlock.
+//! A token request that goes through its own layer returns an error and does not deadlock.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use tokio::time::timeout;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer, ServiceExt, service_fn};
-use tower_oauth2::transport::Transport;
+use tower_oauth2::grant::{Context, grant_fn};
 use tower_oauth2::{ErrorKind, OAuth2Layer, Token, Tokens};
 
 use crate::support::{API_URL, Body, answer, get, layer, ours};
@@ -30,13 +30,13 @@ async fn a_token_service_that_is_wrapped_by_the_same_layer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_grant_that_asks_for_its_own_token() {
+async fn a_grant_that_waits_for_its_own_token() {
     let tokens: Arc<OnceLock<Tokens>> = Arc::default();
     let by_mistake = tokens.clone();
-    let grant = move |_: Option<Token>, _: Transport| {
+    let grant = grant_fn(move |_: Context| {
         let tokens = by_mistake.get().unwrap().clone();
         async move { tokens.get().await }
-    };
+    });
     let inner = service_fn(async |_: http::Request<Body>| Ok::<_, std::io::Error>(answer(200, "")));
     let service = OAuth2Layer::new(grant).layer(inner);
     assert!(tokens.set(service.tokens()).is_ok());
@@ -44,18 +44,18 @@ async fn a_grant_that_asks_for_its_own_token() {
     assert_eq!(ours(outcome.unwrap_err()).kind(), ErrorKind::Recursion);
 }
 
-/// Another layer's token may protect the token endpoint of this one: that is no recursion.
+/// Another layer may authorize the token requests of this one. That is no recursion.
 #[tokio::test(start_paused = true)]
-async fn one_layer_may_authorize_the_token_calls_of_another() {
+async fn a_layer_may_authorize_the_token_requests_of_another() {
     let echo = service_fn(async |request: http::Request<Body>| {
         let authorized = crate::support::authorization(&request).unwrap().to_owned();
         Ok::<_, std::io::Error>(answer(200, authorized))
     });
-    let outer = OAuth2Layer::new(async |_: Option<Token>, http: Transport| {
-        let answer = http.send(http::Request::new(bytes::Bytes::new())).await?;
+    let outer = OAuth2Layer::new(grant_fn(async |cx: Context| {
+        let answer = cx.transport().send(http::Request::new(bytes::Bytes::new())).await?;
         Token::bearer(String::from_utf8_lossy(answer.body()).replace(' ', "-"))
-    });
-    let gate = OAuth2Layer::new(async |_: Option<Token>, _: Transport| Token::bearer("gate"));
+    }));
+    let gate = OAuth2Layer::new(grant_fn(async |_: Context| Token::bearer("gate")));
     let service = outer.token_service(gate.layer(echo)).layer(echo);
     let body = service.oneshot(get(API_URL)).await.unwrap().into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, "Bearer Bearer-gate");

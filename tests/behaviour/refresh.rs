@@ -1,4 +1,4 @@
-//! A refresh token that client credentials brought, contrary to RFC 6749 §4.4.3, is used.
+//! A refresh token in the response to client credentials is used, although RFC 6749 §4.4.3 advises against it.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use tower::ServiceExt;
 use tower_oauth2::client::Client;
 use tower_oauth2::endpoint::TokenEndpoint;
 use tower_oauth2::form::Form;
-use tower_oauth2::transport::Transport;
+use tower_oauth2::grant::{Context, grant_fn};
 use tower_oauth2::{ErrorKind, OAuth2Layer, Token};
 
 use crate::support::{
-    API_URL, Server, Service, TOKEN_URL, answer, conversation, get, grant, ours, pairs, pass, token, token_endpoint,
+    API_URL, Server, Service, TOKEN_URL, answer, get, grant, mock_service, ours, pairs, pass, token, token_endpoint,
 };
 
-/// A service whose token has just expired, and has a refresh token.
+/// Returns a service whose token has just expired, and has a refresh token.
 async fn expired() -> (Service, Server) {
     let layer = OAuth2Layer::new(grant().scope("read").unwrap().param("audience", "x"));
     layer.tokens().set(
         serde_json::from_value(json!({"access_token": "a", "refresh_token": "r1", "expires_in": 0, "scope": "read"}))
             .unwrap(),
     );
-    conversation(&layer)
+    mock_service(&layer)
 }
 
 fn send(service: &Service) -> tokio::task::JoinHandle<Result<http::Response<crate::support::Body>, tower::BoxError>> {
@@ -30,35 +30,35 @@ fn send(service: &Service) -> tokio::task::JoinHandle<Result<http::Response<crat
 
 const REFRESH: [(&str, &str); 3] = [("grant_type", "refresh_token"), ("refresh_token", "r1"), ("audience", "x")];
 
-fn held(service: &Service) -> Token {
+fn newest(service: &Service) -> Token {
     service.tokens().peek().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_answer_leaves_out_is_kept() {
+async fn values_that_the_response_omits_are_kept() {
     let (service, mut server) = expired().await;
     let sent = send(&service);
     let (form, respond) = server.token_request().await;
-    // A refresh gets what was granted: it does not repeat the scope.
+    // A refresh does not repeat the scope.
     assert_eq!(form, pairs(&REFRESH));
     respond.send_response(answer(200, token("b", 3600)));
-    assert_eq!(server.serves().await.as_deref(), Some("Bearer b"));
+    assert_eq!(server.next_authorization().await.as_deref(), Some("Bearer b"));
     sent.await.unwrap().unwrap();
-    assert_eq!((held(&service).refresh_token(), held(&service).scope()), (Some("r1"), Some("read")));
+    assert_eq!((newest(&service).refresh_token(), newest(&service).scope()), (Some("r1"), Some("read")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_rotated_refresh_token_replaces_the_old_one() {
     let (service, mut server) = expired().await;
     let sent = send(&service);
-    server.grants(json!({"access_token": "b", "refresh_token": "r2", "scope": "less"})).await;
-    server.serves().await;
+    server.issue_token(json!({"access_token": "b", "refresh_token": "r2", "scope": "less"})).await;
+    server.next_authorization().await;
     sent.await.unwrap().unwrap();
-    assert_eq!((held(&service).refresh_token(), held(&service).scope()), (Some("r2"), Some("less")));
+    assert_eq!((newest(&service).refresh_token(), newest(&service).scope()), (Some("r2"), Some("less")));
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_it_is_refused_the_grant_follows_at_once() {
+async fn after_a_rejected_refresh_token_the_grant_follows_at_once() {
     for (status, body) in [(400, r#"{"error":"invalid_grant"}"#), (400, r#"{"error":"invalid_request"}"#), (403, "")] {
         let (service, mut server) = expired().await;
         let sent = send(&service);
@@ -67,15 +67,15 @@ async fn when_it_is_refused_the_grant_follows_at_once() {
         let (form, respond) = server.token_request().await;
         assert_eq!(form, pairs(&[("grant_type", "client_credentials"), ("scope", "read"), ("audience", "x")]));
         respond.send_response(answer(200, token("b", 3600)));
-        assert_eq!(server.serves().await.as_deref(), Some("Bearer b"));
+        assert_eq!(server.next_authorization().await.as_deref(), Some("Bearer b"));
         sent.await.unwrap().unwrap();
-        assert_eq!(held(&service).refresh_token(), None);
+        assert_eq!(newest(&service).refresh_token(), None);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_is_no_refusal_and_the_refresh_token_is_kept() {
-    // A gateway that answers 503 is not believed about the grant.
+async fn the_refresh_token_is_kept_during_an_outage() {
+    // The body of a 503 is ignored, because it may come from a gateway.
     let (service, mut server) = expired().await;
     let sent = send(&service);
     let (_, respond) = server.token_request().await;
@@ -87,7 +87,7 @@ async fn an_outage_is_no_refusal_and_the_refresh_token_is_kept() {
     let (form, respond) = server.token_request().await;
     assert_eq!(form, pairs(&REFRESH));
     respond.send_response(answer(200, token("b", 3600)));
-    server.serves().await;
+    server.next_authorization().await;
     sent.await.unwrap().unwrap();
 }
 
@@ -106,20 +106,20 @@ async fn a_dead_refresh_token_is_not_sent_twice() {
     let (form, respond) = server.token_request().await;
     assert_eq!(form[0].1, "client_credentials");
     respond.send_response(answer(200, token("b", 3600)));
-    server.serves().await;
+    server.next_authorization().await;
     sent.await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_grant_of_ones_own_has_its_dead_refresh_token_dropped_too() {
+async fn the_dead_refresh_token_of_a_custom_grant_is_dropped_too() {
     let endpoint = TokenEndpoint::new(TOKEN_URL, Client::public("id")).unwrap();
-    let grant = move |previous: Option<Token>, http: Transport| {
+    let grant = grant_fn(move |cx: Context| {
         let endpoint = endpoint.clone();
         async move {
-            let refresh_token = previous.as_ref().and_then(Token::refresh_token).unwrap_or("none");
-            endpoint.token(&http, Form::new("refresh_token").param("refresh_token", refresh_token)).await
+            let refresh_token = cx.previous().and_then(Token::refresh_token).unwrap_or("none");
+            endpoint.token(cx.transport(), Form::new("refresh_token").param("refresh_token", refresh_token)).await
         }
-    };
+    });
     let (service, mut forms) = token_endpoint(vec![answer(400, r#"{"error":"invalid_grant"}"#)]);
     let tokens = OAuth2Layer::new(grant).token_service(service).tokens();
     tokens.set(Token::bearer("a").unwrap().with_refresh_token("r1").with_expires_in(Duration::ZERO));

@@ -1,4 +1,4 @@
-//! A logout that the server hears of.
+//! `RevocationEndpoint` revokes tokens at the server.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -20,16 +20,16 @@ fn token() -> Token {
     Token::bearer("hunter2-a").unwrap().with_refresh_token("hunter2-r")
 }
 
-/// A server that gives these answers, and then good ones; and the forms that it gets.
+/// Returns a server that sends these responses and then successful ones, and the forms that it receives.
 fn server(answers: Vec<Response<Body>>) -> (Transport, Forms) {
-    let (tell, forms) = unbounded_channel();
+    let (sender, forms) = unbounded_channel();
     let answers = Arc::new(Mutex::new(VecDeque::from(answers)));
     let service = service_fn(move |request: Request<Body>| {
-        let (tell, answers) = (tell.clone(), answers.clone());
+        let (sender, answers) = (sender.clone(), answers.clone());
         async move {
             assert_eq!((request.uri(), request.method()), (&REVOCATION_URL.parse().unwrap(), &http::Method::POST));
             assert_eq!(authorization(&request), Some("Basic aWQ6c2VjcmV0"));
-            tell.send(form(request).await)?;
+            sender.send(form(request).await)?;
             Ok::<_, BoxError>(answers.lock().unwrap().pop_front().unwrap_or_else(|| answer(200, "")))
         }
     });
@@ -43,7 +43,7 @@ async fn revoke(token: &Token, answers: Vec<Response<Body>>) -> (Result<(), Erro
     (outcome, std::iter::from_fn(|| forms.try_recv().ok()).collect())
 }
 
-fn refused(code: &str) -> Response<Body> {
+fn oauth_error(code: &str) -> Response<Body> {
     answer(400, serde_json::json!({"error": code, "error_description": "not hunter2-r, not hunter2-a"}))
 }
 
@@ -59,14 +59,14 @@ async fn the_refresh_token_first_and_then_the_access_token() {
     assert_eq!(forms, [access]);
 }
 
-/// A public client says who it is in the form.
+/// A public client sends its identifier in the form.
 #[tokio::test]
 async fn by_a_public_client() {
-    let (tell, mut forms) = unbounded_channel();
+    let (sender, mut forms) = unbounded_channel();
     let service = service_fn(move |request: Request<Body>| {
-        let tell = tell.clone();
+        let sender = sender.clone();
         async move {
-            tell.send(form(request).await)?;
+            sender.send(form(request).await)?;
             Ok::<_, BoxError>(answer(200, ""))
         }
     });
@@ -77,7 +77,7 @@ async fn by_a_public_client() {
 }
 
 #[tokio::test]
-async fn whatever_stands_in_a_good_answer() {
+async fn the_body_of_a_successful_response_is_ignored() {
     let long = "x".repeat(2 * 1024 * 1024);
     for body in ["", "{}", "null", "OK", "<html>bye</html>", r#"{"error": "invalid_token"}"#, long.as_str()] {
         let (outcome, forms) = revoke(&token(), vec![answer(200, body), answer(204, "")]).await;
@@ -88,18 +88,19 @@ async fn whatever_stands_in_a_good_answer() {
 
 #[tokio::test]
 async fn a_server_that_cannot_revoke_access_tokens() {
-    let (outcome, _) = revoke(&token(), vec![answer(200, ""), refused("unsupported_token_type")]).await;
+    let (outcome, _) = revoke(&token(), vec![answer(200, ""), oauth_error("unsupported_token_type")]).await;
     outcome.unwrap();
-    // It was all there was.
-    let (outcome, _) = revoke(&Token::bearer("hunter2-a").unwrap(), vec![refused("unsupported_token_type")]).await;
+    // There is no refresh token.
+    let (outcome, _) = revoke(&Token::bearer("hunter2-a").unwrap(), vec![oauth_error("unsupported_token_type")]).await;
     assert_eq!(outcome.unwrap_err().oauth().unwrap().error(), "unsupported_token_type");
-    // It was not revoked, and the refresh token neither.
-    let (outcome, _) = revoke(&token(), vec![refused("invalid_request"), refused("unsupported_token_type")]).await;
+    // Neither token was revoked.
+    let (outcome, _) =
+        revoke(&token(), vec![oauth_error("invalid_request"), oauth_error("unsupported_token_type")]).await;
     assert_eq!(outcome.unwrap_err().oauth().unwrap().error(), "invalid_request");
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_told_and_both_are_tried() {
+async fn the_error_is_returned_and_both_tokens_are_sent() {
     let mut overloaded = answer(503, "");
     overloaded.headers_mut().insert("retry-after", "7".parse().unwrap());
     let (outcome, forms) = revoke(&token(), vec![overloaded]).await;
@@ -109,21 +110,21 @@ async fn what_goes_wrong_is_told_and_both_are_tried() {
     assert_eq!(forms.len(), 2);
 
     for (response, kind) in [
-        (refused("invalid_client"), ErrorKind::ClientRejected),
-        (refused("invalid_request"), ErrorKind::RequestRejected),
-        (answer(404, ""), ErrorKind::RequestRejected),
+        (oauth_error("invalid_client"), ErrorKind::ClientRejected),
+        (oauth_error("invalid_request"), ErrorKind::RequestRejected),
+        (answer(404, ""), ErrorKind::NotOAuth),
         (answer(302, ""), ErrorKind::Redirected),
     ] {
         let (outcome, _) = revoke(&token(), vec![answer(200, ""), response]).await;
         let error = outcome.unwrap_err();
         assert_eq!((error.kind(), error.is_transient()), (kind, false));
-        // What the server repeats is a secret.
+        // The description of the server contains a secret.
         assert_eq!(error.oauth().and_then(|oauth| oauth.description()), None);
     }
 }
 
 #[test]
-fn an_address_that_is_none() {
+fn an_invalid_address() {
     for (url, kind) in [
         ("http://auth.example.com/revoke", ErrorKind::Cleartext),
         ("auth.example.com/revoke", ErrorKind::Configuration),

@@ -1,4 +1,4 @@
-//! A refresh token that was spent is never lost: whoever began the call may go away at any moment.
+//! A rotated refresh token is not lost if the caller that started the refresh is dropped at any moment.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
@@ -18,21 +18,21 @@ use crate::support::{API_URL, Body, TOKEN_URL, answer, form, get, pass};
 
 type Inner = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
 
-/// An authorization server that rotates, and remembers what it was sent. It gives way before and after it has spent a token.
+/// An authorization server that rotates refresh tokens and records the ones it has received. It yields before and after it replaces a token.
 fn rotating() -> (OAuth2<Inner, RefreshToken>, Arc<Mutex<Vec<String>>>) {
     let spent = Arc::new(Mutex::new(Vec::new()));
     let log = spent.clone();
     let inner = service_fn(move |request: Request<Body>| {
         let log = log.clone();
         async move {
-            give_way(3).await;
+            yield_times(3).await;
             if request.uri() != TOKEN_URL {
                 return Ok::<_, BoxError>(answer(200, ""));
             }
             let sent = form(request).await.into_iter().find(|(name, _)| name == "refresh_token").unwrap().1;
             log.lock().unwrap().push(sent);
             let next = log.lock().unwrap().len() + 1;
-            give_way(3).await;
+            yield_times(3).await;
             Ok(answer(200, json!({"access_token": "a", "refresh_token": format!("r{next}"), "expires_in": 3600})))
         }
     });
@@ -40,8 +40,8 @@ fn rotating() -> (OAuth2<Inner, RefreshToken>, Arc<Mutex<Vec<String>>>) {
     (OAuth2Layer::new(grant).layer(Inner::new(inner)), spent)
 }
 
-/// That many times pending, and woken at once.
-async fn give_way(times: usize) {
+/// Reyields `Pending` this number of times, and wakes the task each time.
+async fn yield_times(times: usize) {
     for _ in 0..times {
         let mut given = false;
         poll_fn(|cx| {
@@ -52,14 +52,14 @@ async fn give_way(times: usize) {
     }
 }
 
-/// The refresh tokens that were sent, and the one that is held, once a next request has been served.
+/// Sends another request. Reyields the refresh tokens that were sent, and the current one.
 async fn afterwards(service: OAuth2<Inner, RefreshToken>, spent: &Mutex<Vec<String>>) -> (Vec<String>, String) {
     let tokens = service.tokens();
     service.oneshot(get(API_URL)).await.unwrap();
     (spent.lock().unwrap().clone(), tokens.peek().unwrap().refresh_token().unwrap().to_owned())
 }
 
-/// How often the caller is polled before it is done, were it not dropped before: more than the whole call takes.
+/// The maximum number of polls before the caller is dropped: more than a whole refresh takes.
 const POLLS: usize = 40;
 
 #[tokio::test(start_paused = true)]
@@ -78,20 +78,24 @@ async fn the_caller_is_dropped_after_any_number_of_polls() {
         drop(caller);
         assert_eq!(afterwards(service, &spent).await, (vec!["r1".to_owned()], "r2".to_owned()), "after {polls} polls");
     }
-    assert!((1..POLLS).contains(&finished), "{finished} of {POLLS}: not every moment was met");
+    assert!((1..POLLS).contains(&finished), "{finished} of {POLLS}: not all moments were tested");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_callers_task_is_aborted_after_any_number_of_turns() {
-    for turns in 0..POLLS {
+async fn the_callers_task_is_aborted_after_any_number_of_yields() {
+    for yields in 0..POLLS {
         let (service, spent) = rotating();
         let caller = tokio::spawn(service.clone().oneshot(get(API_URL)));
-        for _ in 0..turns {
+        for _ in 0..yields {
             tokio::task::yield_now().await;
         }
         caller.abort();
         let _ = caller.await;
-        assert_eq!(afterwards(service, &spent).await, (vec!["r1".to_owned()], "r2".to_owned()), "after {turns} turns");
+        assert_eq!(
+            afterwards(service, &spent).await,
+            (vec!["r1".to_owned()], "r2".to_owned()),
+            "after {yields} yields"
+        );
     }
 }
 
@@ -112,14 +116,14 @@ async fn the_caller_of_the_handle_is_dropped_after_any_number_of_polls() {
         service.tokens().invalidate();
         let (spent, held) = afterwards(service, &spent).await;
         let in_order: Vec<String> = (1..=spent.len()).map(|n| format!("r{n}")).collect();
-        assert_eq!(spent, in_order, "none twice, none skipped");
+        assert_eq!(spent, in_order, "each one is sent once");
         assert_eq!(held, format!("r{}", spent.len() + 1));
     }
 }
 
-/// Without a runtime the next caller drives on what the first one left behind.
+/// Without a runtime, the next caller polls the refresh that the first one has left.
 #[test]
-fn without_a_runtime_too() {
+fn without_a_runtime() {
     for polls in 0..POLLS {
         let (service, spent) = rotating();
         let mut caller = task::spawn(service.clone().oneshot(get(API_URL)));
@@ -138,28 +142,28 @@ fn without_a_runtime_too() {
     }
 }
 
-/// The runtime under the call goes away after any number of turns, and a next one goes on.
+/// The runtime of the refresh shuts down after any number of yields, and the next runtime completes it.
 #[test]
-fn the_runtime_goes_away_after_any_number_of_turns() {
+fn the_runtime_shuts_down_after_any_number_of_yields() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for turns in 0..POLLS {
+    for yields in 0..POLLS {
         let (service, spent) = rotating();
         let first = runtime();
         first.block_on(async {
             tokio::spawn(service.clone().oneshot(get(API_URL)));
-            for _ in 0..turns {
+            for _ in 0..yields {
                 tokio::task::yield_now().await;
             }
         });
         drop(first);
         let outcome = runtime().block_on(afterwards(service, &spent));
-        assert_eq!(outcome, (vec!["r1".to_owned()], "r2".to_owned()), "after {turns} turns");
+        assert_eq!(outcome, (vec!["r1".to_owned()], "r2".to_owned()), "after {yields} yields");
     }
 }
 
-/// The caller's own patience ends, not the call.
+/// The timeout of the caller does not cancel the refresh.
 #[tokio::test(start_paused = true)]
-async fn the_callers_time_out_is_not_the_calls() {
+async fn the_timeout_of_the_caller_does_not_cancel_the_refresh() {
     let (service, spent) = rotating();
     let slow = tower::ServiceBuilder::new().timeout(Duration::ZERO).service(service.clone());
     let _ = slow.oneshot(get(API_URL)).await;
@@ -167,9 +171,9 @@ async fn the_callers_time_out_is_not_the_calls() {
     assert_eq!(afterwards(service, &spent).await, (vec!["r1".to_owned()], "r2".to_owned()));
 }
 
-/// A token renewed ahead of its end belongs to no caller at all.
+/// A proactive refresh does not depend on the request that started it.
 #[tokio::test(start_paused = true)]
-async fn a_call_ahead_of_time_outlives_the_request_that_saw_it_was_due() {
+async fn a_proactive_refresh_outlives_the_request_that_started_it() {
     for polls in 0..POLLS {
         let (service, spent) = rotating();
         service.clone().oneshot(get(API_URL)).await.unwrap();

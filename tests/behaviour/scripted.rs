@@ -1,14 +1,15 @@
-//! The grant that says what a test tells it to, as the tests of others use it.
+//! `ScriptedGrant`, as tests of other crates use it.
 
 use std::time::{Duration, SystemTime};
 
 use http::{Response, StatusCode};
 use tokio::time::{Instant, timeout};
 use tower::ServiceExt;
+use tower_oauth2::grant::Reason;
 use tower_oauth2::test_util::{ScriptedError, ScriptedGrant};
 use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token, Tokens};
 
-use crate::support::{API_URL, Body, conversation, get, ours, pass};
+use crate::support::{API_URL, Body, get, mock_service, ours, pass};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -16,25 +17,25 @@ fn token(text: &str) -> Token {
     Token::bearer(text).unwrap()
 }
 
-/// A handle whose network is an error.
+/// Returns a handle without a network.
 fn tokens(script: &ScriptedGrant) -> Tokens {
     let no_network = tower::service_fn(async |_: http::Request<Body>| Err::<Response<Body>, _>("no network"));
     OAuth2Layer::new(script.clone()).token_service(no_network).tokens()
 }
 
-async fn asked(script: &ScriptedGrant, count: usize) {
-    timeout(24 * HOUR, script.asked(count)).await.expect("is not asked");
+async fn wait_for_calls(script: &ScriptedGrant, count: usize) {
+    timeout(24 * HOUR, script.wait_for_calls(count)).await.expect("the grant is not called");
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_come_in_order_and_calls_are_remembered() {
+async fn outcomes_are_returned_in_order_and_calls_are_recorded() {
     let script = ScriptedGrant::new().token(token("a").with_expires_in(HOUR)).token(token("b")).token(token("c"));
     let tokens = tokens(&script);
     assert_eq!(tokens.get().await.unwrap().access_token(), "a");
-    // Due, and not yet expired: the old one is served, and renewed meanwhile.
+    // Due, and not yet expired: the old token is returned and refreshed in the background.
     pass(HOUR - Duration::from_secs(100)).await;
     assert_eq!(tokens.get().await.unwrap().access_token(), "a");
-    asked(&script, 2).await;
+    wait_for_calls(&script, 2).await;
     pass(Duration::from_millis(1)).await;
     assert_eq!(tokens.get().await.unwrap().access_token(), "b");
     assert_eq!(tokens.refresh().await.unwrap().access_token(), "c");
@@ -42,29 +43,29 @@ async fn answers_come_in_order_and_calls_are_remembered() {
     let calls = script.calls();
     let previous: Vec<_> = calls.iter().map(|call| call.previous().map(Token::access_token)).collect();
     assert_eq!(previous, [None, Some("a"), Some("b")]);
-    assert_eq!(calls.iter().map(|call| call.is_ahead()).collect::<Vec<_>>(), [false, true, false]);
-    assert_eq!(calls.iter().map(|call| call.is_asked_for()).collect::<Vec<_>>(), [false, false, true]);
-    assert_eq!(script.left(), 0);
+    let reasons: Vec<_> = calls.iter().map(|call| call.reason()).collect();
+    assert_eq!(reasons, [Reason::Missing, Reason::Proactive, Reason::Forced]);
+    assert_eq!(script.remaining(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ended_script_says_so_and_can_be_gone_on_with() {
+async fn a_call_after_the_end_of_the_script_is_an_error_and_the_script_can_be_continued() {
     let script = ScriptedGrant::new().token(token("a"));
     let tokens = tokens(&script);
     tokens.get().await.unwrap();
     let error = tokens.refresh().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().contains("the script of this `ScriptedGrant` has ended"), "{error}");
-    assert!(error.to_string().contains("no answer to call 2"), "{error}");
+    assert!(error.to_string().contains("no outcome for call 2"), "{error}");
     assert_eq!(script.calls().len(), 2);
 
     script.clone().token(token("b"));
     assert_eq!(tokens.refresh().await.unwrap().access_token(), "b");
 }
 
-/// Whoever is held holds up everybody who waits for the same token, and nobody else.
+/// A held outcome delays every caller that waits for the token.
 #[tokio::test(start_paused = true)]
-async fn what_is_held_waits_for_its_release() {
+async fn a_held_outcome_waits_for_its_release() {
     let script = ScriptedGrant::new().held().token(token("a"));
     let tokens = tokens(&script);
     let waiting: Vec<_> = (0..3)
@@ -73,7 +74,7 @@ async fn what_is_held_waits_for_its_release() {
             tokio::spawn(async move { tokens.get().await })
         })
         .collect();
-    asked(&script, 1).await;
+    wait_for_calls(&script, 1).await;
     pass(24 * HOUR).await;
     assert!(waiting.iter().all(|waiting| !waiting.is_finished()));
     script.release();
@@ -84,39 +85,39 @@ async fn what_is_held_waits_for_its_release() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_release_is_good_for_one_and_may_come_first() {
+async fn a_release_counts_for_one_outcome_and_may_precede_the_call() {
     let script = ScriptedGrant::new().held().token(token("a")).held().token(token("b")).token(token("c"));
     let tokens = tokens(&script);
     script.release();
     assert_eq!(tokens.get().await.unwrap().access_token(), "a");
-    timeout(HOUR, tokens.refresh()).await.expect_err("is held");
+    timeout(HOUR, tokens.refresh()).await.expect_err("the outcome is held");
     script.release();
-    assert_eq!(tokens.refresh().await.unwrap().access_token(), "b", "joins the one that was held");
-    assert_eq!(tokens.refresh().await.unwrap().access_token(), "c", "is not held");
+    assert_eq!(tokens.refresh().await.unwrap().access_token(), "b", "joins the held refresh");
+    assert_eq!(tokens.refresh().await.unwrap().access_token(), "c", "the outcome is not held");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_can_take_time() {
-    let script = ScriptedGrant::new().after(Duration::from_secs(5)).fail(ErrorKind::Timeout).token(token("a"));
+async fn an_outcome_can_be_delayed() {
+    let script = ScriptedGrant::new().delayed(Duration::from_secs(5)).fail(ErrorKind::Timeout).token(token("a"));
     let tokens = tokens(&script);
     let began = Instant::now();
     assert_eq!(tokens.get().await.unwrap_err().kind(), ErrorKind::Timeout);
     assert_eq!(began.elapsed(), Duration::from_secs(5));
     tokens.refresh().await.unwrap();
-    assert_eq!(began.elapsed(), Duration::from_secs(5), "only that one");
+    assert_eq!(began.elapsed(), Duration::from_secs(5), "only the first outcome is delayed");
 }
 
-/// What the layer does with an error it does with a scripted one.
+/// The layer handles a scripted error like any other.
 #[tokio::test(start_paused = true)]
-async fn an_error_has_what_was_said_and_the_layer_obeys_it() {
+async fn a_scripted_error_has_its_details_and_the_layer_obeys_them() {
     let busy = ScriptedError::new(ErrorKind::Overloaded)
         .status(StatusCode::TOO_MANY_REQUESTS)
         .retry_after(Duration::from_secs(77))
         .oauth("temporarily_unavailable", None)
-        .because("a cause");
+        .source("a cause");
     let script = ScriptedGrant::new().fail(busy).token(token("a"));
-    let (service, mut server) = conversation(&OAuth2Layer::new(script.clone()));
-    let outcome = timeout(HOUR, service.clone().oneshot(get(API_URL))).await.expect("is not sent");
+    let (service, mut server) = mock_service(&OAuth2Layer::new(script.clone()));
+    let outcome = timeout(HOUR, service.clone().oneshot(get(API_URL))).await.expect("the request does not end");
     let error = ours(outcome.unwrap_err());
     assert_eq!(error.kind(), ErrorKind::Overloaded);
     assert_eq!(error.status(), Some(StatusCode::TOO_MANY_REQUESTS));
@@ -127,15 +128,15 @@ async fn an_error_has_what_was_said_and_the_layer_obeys_it() {
 
     pass(Duration::from_secs(76)).await;
     ours(service.clone().oneshot(get(API_URL)).await.unwrap_err());
-    assert_eq!(script.calls().len(), 1, "it is left alone");
+    assert_eq!(script.calls().len(), 1, "no call before Retry-After has passed");
     pass(Duration::from_secs(2)).await;
     let sent = tokio::spawn(service.oneshot(get(API_URL)));
-    assert_eq!(server.serves().await.as_deref(), Some("Bearer a"));
+    assert_eq!(server.next_authorization().await.as_deref(), Some("Bearer a"));
     sent.await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_token_of_it_is_printed() {
+async fn tokens_of_a_script_are_not_printed() {
     let script =
         ScriptedGrant::new().token(token("hunter2-a").with_refresh_token("hunter2-r")).token(token("hunter2-b"));
     let tokens = tokens(&script);
@@ -147,7 +148,7 @@ async fn no_token_of_it_is_printed() {
 }
 
 #[test]
-fn no_server_keeps_us_away_for_longer_than_an_hour() {
+fn retry_after_of_a_scripted_error_is_at_most_an_hour() {
     let error = Error::from(ScriptedError::from(ErrorKind::Overloaded).retry_after(24 * HOUR));
     assert_eq!(error.retry_after(), Some(HOUR));
 }

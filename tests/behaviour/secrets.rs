@@ -1,4 +1,4 @@
-//! No secret is ever printed: every public type is formatted, and the secrets are looked for.
+//! No secret is printed: the tests format every public type and every error, and search the text for secrets.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
@@ -8,21 +8,22 @@ use tower::{Layer, Service as _, ServiceExt, service_fn};
 use tower_oauth2::client::Client;
 use tower_oauth2::endpoint::TokenEndpoint;
 use tower_oauth2::form::Form;
-use tower_oauth2::grant::{AuthorizationCode, ClientCredentials, DeviceCode, DevicePrompt, Password, RefreshToken};
-use tower_oauth2::transport::Transport;
+use tower_oauth2::grant::{
+    AuthorizationCode, ClientCredentials, Context, DeviceCode, DevicePrompt, Password, RefreshToken, grant_fn,
+};
 use tower_oauth2::{Error, OAuth2Layer, Token};
 
 use crate::support::{API_URL, Body, TOKEN_URL, answer, get};
 
-/// Each secret of these tests holds this word.
+/// Part of each secret in these tests.
 const WORD: &str = "hunter2";
 
-/// Both kinds of `Debug`, and all causes.
-fn printed(text: &mut String, value: &dyn Debug) {
+/// Appends both forms of `Debug`.
+fn append(text: &mut String, value: &dyn Debug) {
     writeln!(text, "{value:?} {value:#?}").unwrap();
 }
 
-fn printed_error(text: &mut String, error: &(dyn std::error::Error + 'static)) {
+fn append_error(text: &mut String, error: &(dyn std::error::Error + 'static)) {
     let mut next = Some(error);
     while let Some(error) = next {
         writeln!(text, "{error} {error:?}").unwrap();
@@ -31,7 +32,7 @@ fn printed_error(text: &mut String, error: &(dyn std::error::Error + 'static)) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_public_type_prints_without_them() {
+async fn public_types_print_no_secret() {
     let mut text = String::new();
     let clients = [
         Client::basic("id", "hunter2-basic"),
@@ -41,56 +42,56 @@ async fn every_public_type_prints_without_them() {
         Client::none(),
     ];
     for client in &clients {
-        printed(&mut text, client);
-        printed(&mut text, &TokenEndpoint::new(TOKEN_URL, client.clone()).unwrap());
+        append(&mut text, client);
+        append(&mut text, &TokenEndpoint::new(TOKEN_URL, client.clone()).unwrap());
     }
     let grant = ClientCredentials::new(TOKEN_URL, clients[0].clone()).unwrap().param("api_key", "hunter2-param");
-    printed(&mut text, &grant);
-    printed(&mut text, &Form::new("password").param("password", "hunter2-form").param("custom", "hunter2-custom"));
-    printed(&mut text, &Password::new(TOKEN_URL, Client::none(), "alice", "hunter2-password").unwrap());
-    printed(&mut text, &RefreshToken::new(TOKEN_URL, Client::public("id"), "hunter2-refresh").unwrap());
+    append(&mut text, &grant);
+    append(&mut text, &Form::new("password").param("password", "hunter2-form").param("custom", "hunter2-custom"));
+    append(&mut text, &Password::new(TOKEN_URL, Client::none(), "alice", "hunter2-password").unwrap());
+    append(&mut text, &RefreshToken::new(TOKEN_URL, Client::public("id"), "hunter2-refresh").unwrap());
     let code = AuthorizationCode::new("https://auth.example.com/a", TOKEN_URL, clients[2].clone()).unwrap();
     let login = code.authorization_url("https://app.example/").unwrap();
     let state = login.state().to_owned();
-    printed(&mut text, &login);
-    printed(&mut text, &code.callback(login, &format!("code=hunter2-code&state={state}")).unwrap());
-    printed(&mut text, &code.token(Token::bearer("hunter2-preset").unwrap()));
+    append(&mut text, &login);
+    append(&mut text, &code.callback(login, &format!("code=hunter2-code&state={state}")).unwrap());
+    append(&mut text, &code.token(Token::bearer("hunter2-preset").unwrap()));
     let token: Token = serde_json::from_value(json!({
         "access_token": "hunter2-access", "refresh_token": "hunter2-refresh", "id_token": "hunter2-id",
         "nested": {"key": "hunter2-nested"}, "expires_in": 60,
     }))
     .unwrap();
-    printed(&mut text, &token);
+    append(&mut text, &token);
 
     let layer = OAuth2Layer::new(grant);
     layer.tokens().set(token);
     #[derive(Clone, Debug)]
     struct Wrapped;
-    printed(&mut text, &layer);
-    printed(&mut text, &layer.tokens());
-    printed(&mut text, &layer.tokens().changes());
-    printed(&mut text, &layer.layer(Wrapped));
-    printed(&mut text, &layer.clone().token_body(|body| body));
+    append(&mut text, &layer);
+    append(&mut text, &layer.tokens());
+    append(&mut text, &layer.tokens().changes());
+    append(&mut text, &layer.layer(Wrapped));
+    append(&mut text, &layer.clone().token_body(|body| body));
     let inner = service_fn(async |_: http::Request<Body>| Ok::<_, std::io::Error>(answer(200, "")));
-    printed(&mut text, &layer.clone().token_service(inner));
-    printed(&mut text, &layer.clone().layer(inner).ready().await.unwrap().call(get(API_URL)));
+    append(&mut text, &layer.clone().token_service(inner));
+    append(&mut text, &layer.clone().layer(inner).ready().await.unwrap().call(get(API_URL)));
     let mut request = get(API_URL);
-    layer.tokens().authorize(&mut request).await.unwrap();
-    printed(&mut text, &request);
-    let seen = OAuth2Layer::new(async |_: Option<Token>, http: Transport| {
-        Err(Error::caused_by(tower_oauth2::ErrorKind::Malformed, format!("{http:?}")))
-    });
-    printed_error(&mut text, &*seen.layer(inner).oneshot(get(API_URL)).await.unwrap_err());
+    assert!(layer.tokens().authorize(&mut request).await.unwrap());
+    append(&mut text, &request);
+    let debug_context = OAuth2Layer::new(grant_fn(async |cx: Context| {
+        Err(Error::caused_by(tower_oauth2::ErrorKind::Malformed, format!("{cx:?}")))
+    }));
+    append_error(&mut text, &*debug_context.layer(inner).oneshot(get(API_URL)).await.unwrap_err());
 
     for public in ["Basic", "BasicRaw", "api_key", "id_token", "Transport", "ResponseFuture", "OAuth2Layer"] {
-        assert!(text.contains(public), "{public} was not printed: the test does not look where it should");
+        assert!(text.contains(public), "{public} was not printed: the test searches the wrong text");
     }
     assert!(!text.contains(WORD) && !text.contains(&state), "{text}");
 }
 
-/// A server that repeats what it was sent, in every place where a server can say something: one thing alone, or all of them.
+/// The server repeats the secrets of the request in each member of its response, one of them or all.
 #[tokio::test(start_paused = true)]
-async fn an_error_does_not_repeat_what_the_server_repeats() {
+async fn an_error_prints_no_secret_that_the_server_repeats() {
     for alone in [None, Some("hunter2-post"), Some("hunter2-refresh"), Some("hunter2-param"), Some("hunter2-header")] {
         let inner = service_fn(move |request: http::Request<Body>| async move {
             let key = request.headers()["x-api-key"].to_str().unwrap().to_owned();
@@ -112,18 +113,18 @@ async fn an_error_does_not_repeat_what_the_server_repeats() {
             }
             let error = layer.layer(inner).oneshot(get(API_URL)).await.unwrap_err();
             let mut text = String::new();
-            printed_error(&mut text, &*error);
+            append_error(&mut text, &*error);
             assert!(!text.contains(WORD), "{alone:?}: {text}");
         }
     }
 }
 
-/// The device code, and what shows that it is ours, from the prompt to the error at the end.
+/// The device code and the PKCE verifier, in the prompt and in the error.
 #[tokio::test(start_paused = true)]
-async fn a_device_login_prints_without_them() {
+async fn a_device_login_prints_no_secret() {
     let printed_prompt = Arc::new(Mutex::new(String::new()));
     let text = printed_prompt.clone();
-    let show = move |prompt: &DevicePrompt| printed(&mut text.lock().unwrap(), prompt);
+    let show = move |prompt: &DevicePrompt| append(&mut text.lock().unwrap(), prompt);
     let grant = DeviceCode::new("https://auth.example.com/device", TOKEN_URL, Client::post("id", "hunter2-post"), show);
     let grant = grant.unwrap().pkce().param("api_key", "hunter2-param");
     let mut text = format!("{grant:?} {grant:#?}");
@@ -133,9 +134,9 @@ async fn a_device_login_prints_without_them() {
     let inner = service_fn(move |request: http::Request<Body>| {
         let sent_verifier = sent_verifier.clone();
         async move {
-            let to_the_token_endpoint = request.uri() == TOKEN_URL;
+            let is_token_request = request.uri() == TOKEN_URL;
             let form = crate::support::form(request).await;
-            if !to_the_token_endpoint {
+            if !is_token_request {
                 let code = json!({
                     "device_code": "hunter2-device", "user_code": "WDJB-MJHT", "expires_in": 60,
                     "verification_uri": "https://example.com/device", "extra": "hunter2-extra"
@@ -148,23 +149,23 @@ async fn a_device_login_prints_without_them() {
         }
     });
     let error = OAuth2Layer::new(grant).layer(inner).oneshot(get(API_URL)).await.unwrap_err();
-    printed_error(&mut text, &*error);
+    append_error(&mut text, &*error);
     text.push_str(&printed_prompt.lock().unwrap());
     for public in ["DeviceCode", "DevicePrompt", "WDJB-MJHT", "access_denied"] {
-        assert!(text.contains(public), "{public} was not printed: the test does not look where it should");
+        assert!(text.contains(public), "{public} was not printed: the test searches the wrong text");
     }
     let verifier = verifier.lock().unwrap();
     assert!(!verifier.is_empty() && !text.contains(verifier.as_str()) && !text.contains(WORD), "{text}");
 }
 
-/// An access token is a secret also where it cannot be used.
+/// An access token is a secret even if it is invalid.
 #[test]
-fn an_error_does_not_repeat_a_token_that_is_no_token() {
+fn an_error_prints_no_invalid_token() {
     let mut text = String::new();
-    printed_error(&mut text, &Token::bearer("hunter2 with blanks").unwrap_err());
+    append_error(&mut text, &Token::bearer("hunter2 with blanks").unwrap_err());
     let stored = json!({"access_token": "hunter2 with blanks"});
-    printed_error(&mut text, &serde_json::from_value::<Token>(stored).unwrap_err());
+    append_error(&mut text, &serde_json::from_value::<Token>(stored).unwrap_err());
     let stored = json!({"access_token": "a", "expires_at": "hunter2"});
-    printed_error(&mut text, &serde_json::from_value::<Token>(stored).unwrap_err());
+    append_error(&mut text, &serde_json::from_value::<Token>(stored).unwrap_err());
     assert!(text.contains("access_token") && !text.contains(WORD), "{text}");
 }

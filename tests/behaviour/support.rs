@@ -1,7 +1,8 @@
-//! The other side of a conversation: a mock that stands for the authorization server and the API.
+//! A mock of the authorization server and the API.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,7 +28,7 @@ pub(crate) type Service<G = ClientCredentials> = OAuth2<Inner, G>;
 pub(crate) const TOKEN_URL: &str = "https://auth.example.com/token";
 pub(crate) const API_URL: &str = "https://api.example.com/things";
 
-/// What waits for the test's answer.
+/// The mock server. Its requests wait until the test responds.
 pub(crate) struct Server(mock::Handle<Request<Body>, Response<Body>>);
 
 pub(crate) fn grant() -> ClientCredentials {
@@ -38,8 +39,8 @@ pub(crate) fn layer() -> OAuth2Layer<ClientCredentials> {
     OAuth2Layer::new(grant())
 }
 
-/// A service of `layer`, and the server behind it.
-pub(crate) fn conversation<G>(layer: &OAuth2Layer<G>) -> (Service<G>, Server) {
+/// Returns a service of `layer`, and the mock server behind it.
+pub(crate) fn mock_service<G>(layer: &OAuth2Layer<G>) -> (Service<G>, Server) {
     let (inner, handle) = mock::pair();
     (tower::Layer::layer(layer, inner), Server(handle))
 }
@@ -48,15 +49,16 @@ pub(crate) fn get(uri: &str) -> Request<Body> {
     Request::get(uri).body(Body::default()).unwrap()
 }
 
+/// Returns the error of the layer in the box.
 pub(crate) fn ours(error: BoxError) -> Error {
     *error.downcast::<Error>().unwrap()
 }
 
-/// The one `Authorization` of the request, if it has any.
+/// Returns the `Authorization` header of the request. Panics if there are several.
 pub(crate) fn authorization(request: &Request<Body>) -> Option<&str> {
     let mut all = request.headers().get_all(AUTHORIZATION).iter();
     let first = all.next().map(|value| value.to_str().unwrap());
-    assert_eq!(all.next(), None, "two of them");
+    assert_eq!(all.next(), None, "several `Authorization` headers");
     first
 }
 
@@ -68,33 +70,33 @@ pub(crate) fn answer(status: u16, body: impl ToString) -> Response<Body> {
     Response::builder().status(status).body(body.to_string().into()).unwrap()
 }
 
-/// Moves the clock, and lets everything run that this wakes.
+/// Advances the paused clock, and runs the tasks that this wakes.
 pub(crate) async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
 impl Server {
-    /// The next request, whatever it is for.
+    /// Returns the next request.
     pub(crate) async fn next(&mut self) -> (Request<Body>, SendResponse<Response<Body>>) {
-        // A deadline, so that a request which never comes is a failure and not a hang.
+        // With a timeout, so that a missing request fails the test instead of blocking it.
         tokio::time::timeout(Duration::from_secs(3600), self.0.next_request()).await.expect("no request").unwrap()
     }
 
-    /// The next request must be a token request: its form.
+    /// Returns the form of the next request, which must be a token request.
     pub(crate) async fn token_request(&mut self) -> (Vec<(String, String)>, SendResponse<Response<Body>>) {
         let (request, respond) = self.next().await;
         assert_eq!(request.uri(), TOKEN_URL);
         (form(request).await, respond)
     }
 
-    /// Answers the next request, which must be a token request.
-    pub(crate) async fn grants(&mut self, answer_body: Value) {
+    /// Responds to the next request, which must be a token request, with this token.
+    pub(crate) async fn issue_token(&mut self, token: Value) {
         let (_, respond) = self.token_request().await;
-        respond.send_response(answer(200, answer_body));
+        respond.send_response(answer(200, token));
     }
 
-    /// Answers the next request, which must be for the API: what it was authorized with.
-    pub(crate) async fn serves(&mut self) -> Option<String> {
+    /// Responds to the next request, which must be for the API. Returns its `Authorization` header.
+    pub(crate) async fn next_authorization(&mut self) -> Option<String> {
         let (request, respond) = self.next().await;
         assert_ne!(request.uri(), TOKEN_URL);
         let authorized = authorization(&request).map(ToOwned::to_owned);
@@ -102,12 +104,24 @@ impl Server {
         authorized
     }
 
-    /// Nothing is asked for, even after everybody had a turn.
-    pub(crate) async fn hears_nothing(&mut self) {
+    /// Asserts that no token request is sent. Ignores requests to the API whose callers were dropped.
+    pub(crate) async fn assert_no_token_request(&mut self) {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+            while let Poll::Ready(Some((request, _))) = tokio_test::task::spawn(self.0.next_request()).poll() {
+                assert_ne!(request.uri(), TOKEN_URL);
+            }
+        }
+    }
+
+    /// Asserts that no request is sent, even after all tasks have run.
+    pub(crate) async fn assert_no_request(&mut self) {
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }
-        assert!(tokio_test::task::spawn(self.0.next_request()).poll().is_pending(), "an unexpected request");
+        // The stream of requests ends if all services were dropped, because the token cell keeps none of them alive.
+        let next = tokio_test::task::spawn(self.0.next_request()).poll();
+        assert!(!matches!(next, Poll::Ready(Some(_))), "an unexpected request");
     }
 }
 
@@ -116,15 +130,15 @@ pub(crate) async fn form(request: Request<Body>) -> Vec<(String, String)> {
     url::form_urlencoded::parse(&body).into_owned().collect()
 }
 
-/// A token endpoint that gives these answers, one after the other, and then tokens; and the forms that it gets.
+/// Returns a token endpoint that sends these responses and then tokens, and the forms that it receives.
 pub(crate) fn token_endpoint(answers: Vec<Response<Body>>) -> (TokenService, Forms) {
-    let (tell, forms) = unbounded_channel();
+    let (sender, forms) = unbounded_channel();
     let answers = Arc::new(Mutex::new(VecDeque::from(answers)));
     let service = service_fn(move |request: Request<Body>| {
-        let (tell, answers) = (tell.clone(), answers.clone());
+        let (sender, answers) = (sender.clone(), answers.clone());
         async move {
             assert_eq!(request.uri(), TOKEN_URL);
-            tell.send(form(request).await)?;
+            sender.send(form(request).await)?;
             let next = answers.lock().unwrap().pop_front();
             Ok(next.unwrap_or_else(|| answer(200, token("a", 3600))))
         }
@@ -132,7 +146,7 @@ pub(crate) fn token_endpoint(answers: Vec<Response<Body>>) -> (TokenService, For
     (BoxCloneSyncService::new(service), forms)
 }
 
-/// A form as a test writes it.
+/// Converts the pairs of a form.
 pub(crate) fn pairs(form: &[(&str, &str)]) -> Vec<(String, String)> {
     form.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }

@@ -1,4 +1,4 @@
-//! What goes to the token endpoint.
+//! The content of a token request.
 
 use base64::Engine as _;
 use http::{Method, Request};
@@ -7,14 +7,14 @@ use tower_oauth2::OAuth2Layer;
 use tower_oauth2::client::Client;
 use tower_oauth2::grant::ClientCredentials;
 
-use crate::support::{API_URL, Body, authorization, conversation, form, get, pairs, token};
+use crate::support::{API_URL, Body, authorization, form, get, mock_service, pairs, token};
 
 async fn sent(grant: ClientCredentials) -> Request<Body> {
-    let (service, mut server) = conversation(&OAuth2Layer::new(grant));
+    let (service, mut server) = mock_service(&OAuth2Layer::new(grant));
     let sent = tokio::spawn(service.oneshot(get(API_URL)));
     let (request, respond) = server.next().await;
     respond.send_response(crate::support::answer(200, token("a", 60)));
-    server.serves().await;
+    server.next_authorization().await;
     sent.await.unwrap().unwrap();
     request
 }
@@ -24,7 +24,7 @@ fn at(url: &str, client: Client) -> ClientCredentials {
 }
 
 #[tokio::test]
-async fn a_form_is_posted_and_json_is_asked_for() {
+async fn a_form_is_posted_and_json_is_accepted() {
     let request = sent(at("https://auth.example.com/token?tenant=7", Client::basic("id", "secret"))).await;
     assert_eq!(request.method(), Method::POST);
     assert_eq!(request.uri(), "https://auth.example.com/token?tenant=7");
@@ -35,7 +35,7 @@ async fn a_form_is_posted_and_json_is_asked_for() {
 }
 
 #[tokio::test]
-async fn scope_resources_and_parameters_follow_and_none_stands_twice() {
+async fn scope_resources_and_parameters_are_sent_without_duplicates() {
     let grant = at("https://auth.example.com/token", Client::post("id", "s&s"))
         .scope(" read   write ")
         .unwrap()
@@ -58,11 +58,11 @@ async fn scope_resources_and_parameters_follow_and_none_stands_twice() {
     let mut names: Vec<_> = form.iter().map(|(name, _)| name.as_str()).collect();
     assert!(expected.iter().all(|(name, value)| form.contains(&((*name).to_owned(), (*value).to_owned()))));
     assert!(form.contains(&("client_secret".to_owned(), "s&s".to_owned())));
-    // The client of the builder, not that of `param`.
+    // The id of the client, not the parameter of the user.
     assert!(form.contains(&("client_id".to_owned(), "id".to_owned())), "{form:?}");
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), form.len() - 1, "only `resource` stands twice: {form:?}");
+    assert_eq!(names.len(), form.len() - 1, "only `resource` is repeated: {form:?}");
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn basic_is_form_encoded_and_basic_raw_is_not() {
 }
 
 #[tokio::test]
-async fn a_public_client_sends_its_id_and_no_client_sends_nothing() {
+async fn a_public_client_sends_only_its_id_and_client_none_sends_nothing() {
     let url = "https://auth.example.com/token";
     let public = sent(at(url, Client::public("id"))).await;
     assert_eq!(authorization(&public), None);

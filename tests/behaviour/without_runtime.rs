@@ -1,4 +1,4 @@
-//! Without a tokio runtime the token call is driven by whoever waits for it, and stays for the next.
+//! Without a tokio runtime, the waiters poll the token request, and later callers continue it.
 
 use std::task::Poll;
 
@@ -11,7 +11,7 @@ use crate::support::{API_URL, Body, TOKEN_URL, answer, authorization, get, layer
 
 type Handle = mock::Handle<Request<Body>, Response<Body>>;
 
-/// Answers the request that is there by now.
+/// Responds to the pending request.
 fn respond(handle: &mut Handle, body: impl ToString) -> Request<Body> {
     match task::spawn(handle.next_request()).poll() {
         Poll::Ready(Some((request, respond))) => {
@@ -23,7 +23,7 @@ fn respond(handle: &mut Handle, body: impl ToString) -> Request<Body> {
 }
 
 #[test]
-fn those_who_wait_drive_it() {
+fn waiters_poll_the_token_request() {
     let (inner, mut handle) = mock::pair();
     let (mut one, mut two) = (layer().layer(inner.clone()), None);
     let mut waiting = task::spawn(one.ready());
@@ -39,7 +39,7 @@ fn those_who_wait_drive_it() {
 }
 
 #[test]
-fn the_next_goes_on_where_the_first_went_away() {
+fn the_next_caller_continues_the_token_request_of_a_dropped_one() {
     let (inner, mut handle) = mock::pair();
     let service = layer().layer(inner);
     let (mut one, mut two) = (service.clone(), service);
@@ -51,7 +51,7 @@ fn the_next_goes_on_where_the_first_went_away() {
 }
 
 #[test]
-fn one_who_is_never_polled_again_stops_nobody() {
+fn a_waiter_that_is_never_polled_again_does_not_block_others() {
     let (inner, mut handle) = mock::pair();
     let service = layer().layer(inner);
     let (mut one, mut two) = (service.clone(), service);
@@ -64,9 +64,9 @@ fn one_who_is_never_polled_again_stops_nobody() {
     assert_ready_ok!(waiting.poll());
 }
 
-/// A token call that began in a runtime goes on outside of it when the runtime goes away.
+/// A token request that was started in a runtime continues after the runtime has shut down.
 #[test]
-fn a_runtime_that_goes_away_leaves_the_call_to_those_who_wait() {
+fn waiters_poll_the_token_request_after_the_runtime_has_shut_down() {
     let (inner, mut handle) = mock::pair();
     let service = layer().layer(inner);
     let (mut one, mut two) = (service.clone(), service);
@@ -84,9 +84,9 @@ fn a_runtime_that_goes_away_leaves_the_call_to_those_who_wait() {
     assert_ready_ok!(waiting.poll());
 }
 
-/// So does one that waits for an answer, whose deadline that runtime kept.
+/// The same for a token request whose timeout was a timer of that runtime.
 #[test]
-fn a_call_outlives_the_runtime_that_kept_its_deadline() {
+fn a_token_request_continues_after_the_runtime_of_its_timer_has_shut_down() {
     let (inner, mut handle) = mock::pair();
     let service = layer().layer(inner);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

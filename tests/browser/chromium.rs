@@ -10,15 +10,15 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use url::{ParseError, Url};
 
-use crate::keeper::{Leash, keep};
+use crate::process::{ProcessGuard, spawn};
 
-/// Runs until its value is dropped or this process has ended.
+/// A browser that runs until this is dropped or this process ends.
 pub(crate) struct Chromium {
     driver: Client,
-    _leash: Leash,
+    _guard: ProcessGuard,
 }
 
-/// How the person looks at a page.
+/// The window and the color scheme of a browser.
 #[derive(Clone, Copy)]
 pub(crate) struct View {
     pub(crate) name: &'static str,
@@ -28,15 +28,15 @@ pub(crate) struct View {
     pub(crate) dark: bool,
 }
 
-/// Starts the driver, waits for the end of the test, however it comes, and ends the driver, which ends the browser.
-const KEEPER: &str = r#"
+/// Starts the driver, waits for the end of this process, and stops the driver, which stops the browser.
+const SCRIPT: &str = r#"
 command -v chromium && command -v chromedriver || exit
 mkdir -p "$1" && HOME=$1 chromedriver --port=0 &
 exec >&2
 cat
 kill $!
 wait
-# The browser writes to the last.
+# The browser may still write files.
 for _ in 1 2 3 4 5; do
   rm -rf "$1"
   sleep 1
@@ -44,12 +44,12 @@ for _ in 1 2 3 4 5; do
 done
 "#;
 
-/// A browser that leaves its machine alone: it is new, and knows no host but this one.
+/// The browser has a new profile and connects only to this host.
 const ARGUMENTS: [&str; 12] = [
     "--headless",
-    // For root, which test machines often are.
+    // Required for root, the user of many test machines.
     "--no-sandbox",
-    // It ends when its driver does.
+    // The browser exits with its driver.
     "--remote-debugging-pipe",
     "--disable-gpu",
     "--disable-quic",
@@ -63,28 +63,28 @@ const ARGUMENTS: [&str; 12] = [
 ];
 
 impl Chromium {
-    /// Starts it; fails where it is not installed.
+    /// Starts the browser. Fails if it is not installed.
     pub(crate) async fn start() -> Result<Self, String> {
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chromium-{}", std::process::id()));
-        let (leash, lines) = keep(KEEPER, &home, &[])?;
+        let (guard, lines) = spawn(SCRIPT, &home, &[])?;
         let port = lines
             .map_while(Result::ok)
             .find_map(|line| line.strip_prefix("ChromeDriver was started successfully on port ").map(str::to_owned))
-            .ok_or("chromium and chromedriver are not both there")?;
+            .ok_or("chromium or chromedriver is missing")?;
         let profile = format!("--user-data-dir={}", home.join("profile").display());
         let arguments: Vec<&str> = ARGUMENTS.into_iter().chain([profile.as_str()]).collect();
         let capabilities = Capabilities::from_iter([("goog:chromeOptions".to_owned(), json!({"args": arguments}))]);
         let address = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let driver = builder.capabilities(capabilities).connect(&address).await.map_err(|error| error.to_string())?;
-        Ok(Self { driver, _leash: leash })
+        Ok(Self { driver, _guard: guard })
     }
 
     pub(crate) async fn goto(&self, url: &str) {
         self.driver.goto(url).await.unwrap();
     }
 
-    /// The element of this page, or of the next if that is still on its way.
+    /// Finds an element, and waits for it if the page is still loading.
     pub(crate) async fn find(&self, css: &str) -> Element {
         self.driver.wait().for_element(Locator::Css(css)).await.unwrap()
     }
@@ -93,13 +93,13 @@ impl Chromium {
         self.find(css).await.click().await.unwrap();
     }
 
-    /// What an expression of JavaScript says about the page.
-    pub(crate) async fn ask(&self, expression: &str) -> Value {
+    /// Evaluates a JavaScript expression in the page.
+    pub(crate) async fn evaluate(&self, expression: &str) -> Value {
         self.driver.execute(&format!("return {expression}"), Vec::new()).await.unwrap()
     }
 
-    /// A picture of the page, seen that way.
-    pub(crate) async fn look(&self, View { width, height, phone, dark, .. }: View) -> Vec<u8> {
+    /// Takes a screenshot of the page with this view.
+    pub(crate) async fn screenshot(&self, View { width, height, phone, dark, .. }: View) -> Vec<u8> {
         let scheme = json!({"name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" }});
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone});
         for command in [
@@ -116,7 +116,7 @@ impl Chromium {
     }
 }
 
-/// A command of the browser's own, beyond WebDriver.
+/// A command of the DevTools protocol, which WebDriver lacks.
 #[derive(Debug)]
 struct DevTools(&'static str, Value);
 

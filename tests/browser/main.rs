@@ -1,17 +1,17 @@
-//! The authorization code grant as a person has it: a real browser, a real server's login page, and our page at the end.
+//! The authorization code grant with a real browser and the login page of a real server.
 //!
-//! Where there is no Chromium the test passes, and says on standard error that it did not run: see `../servers/README.md`.
-//! With `TOWER_OAUTH2_SCREENSHOTS=write` it makes the pictures in `docs/images` anew.
+//! Without Chromium, the test passes, and prints to standard error that it did not run: see `../servers/README.md`. With
+//! `TOWER_OAUTH2_SCREENSHOTS=write`, it updates the screenshots in `docs/images`.
 #![cfg(all(test, unix, feature = "loopback"))]
 
 mod chromium;
 #[path = "../servers/harness.rs"]
 mod harness;
-#[path = "../servers/keeper.rs"]
-mod keeper;
 #[allow(dead_code)]
 #[path = "../servers/plain.rs"]
 mod plain;
+#[path = "../servers/process.rs"]
+mod process;
 
 use std::path::Path;
 use std::{env, fs};
@@ -33,7 +33,7 @@ const VIEWS: [View; 4] = [
 ];
 
 #[tokio::test]
-async fn the_page_at_the_end_says_how_it_went() {
+async fn the_final_page_reports_the_outcome() {
     let chromium = Chromium::start().await;
     if or_skip("chromium", &chromium).is_none() {
         return;
@@ -43,12 +43,12 @@ async fn the_page_at_the_end_says_how_it_went() {
     let browser = chromium.unwrap();
     let api = server.get("API").to_owned();
 
-    let (grant, mut address) = grant(server);
+    let (grant, mut urls) = grant(server);
     let program = tokio::spawn({
         let api = api.clone();
         async move { plain::call(grant, &api).await }
     });
-    browser.goto(&address.recv().await.unwrap()).await;
+    browser.goto(&urls.recv().await.unwrap()).await;
     browser.find("input[name=login]").await.send_keys("alice").await.unwrap();
     browser.find("input[name=password]").await.send_keys("alice-password").await.unwrap();
     browser.click("button[type=submit]").await;
@@ -60,9 +60,9 @@ async fn the_page_at_the_end_says_how_it_went() {
     assert_eq!((status.as_u16(), &echo["sub"]), (200, &json!("alice")), "{echo}");
     expect_views(&browser, "login-success", "rgb(26, 127, 55)").await;
 
-    let (grant, mut address) = self::grant(server);
-    let program = tokio::spawn(async move { plain::refusal(grant, &api).await });
-    browser.goto(&address.recv().await.unwrap()).await;
+    let (grant, mut urls) = self::grant(server);
+    let program = tokio::spawn(async move { plain::failed_call(grant, &api).await });
+    browser.goto(&urls.recv().await.unwrap()).await;
     browser.click("a[href$='/abort']").await;
 
     let why = "The server says: End-User aborted interaction";
@@ -72,45 +72,45 @@ async fn the_page_at_the_end_says_how_it_went() {
     browser.quit().await;
 }
 
-/// The grant, and where it sends the person.
+/// The grant, and where it sends the user.
 fn grant(server: &Server) -> (AuthorizationCode, mpsc::UnboundedReceiver<String>) {
-    let (show, address) = mpsc::unbounded_channel();
+    let (show, urls) = mpsc::unbounded_channel();
     let grant = AuthorizationCode::new(server.get("AUTHORIZE"), server.get("TOKEN"), Client::public("native")).unwrap();
     let grant = grant.scope("openid offline_access api:read").unwrap().param("prompt", "consent");
-    (grant.browser(move |url| show.send(url.to_string()).unwrap()), address)
+    (grant.browser(move |url| show.send(url.to_string()).unwrap()), urls)
 }
 
 async fn expect_page(browser: &Chromium, title: &str, text: &str) {
-    // Ours has this mark, and the server's have not.
+    // Only the page of the crate has this mark.
     browser.find(".mark").await;
-    assert_eq!(browser.ask("document.title").await, title);
+    assert_eq!(browser.evaluate("document.title").await, title);
     assert_eq!(browser.find("h1").await.text().await.unwrap(), title);
     assert_eq!(browser.find("h1 + p").await.text().await.unwrap(), text);
 }
 
-/// It fits, and is dark where the person wants it dark. The style is in force, so the page's own policy allows it.
+/// Asserts that the page needs no scrolling, and follows the color scheme. Its style applies, so its content security policy allows it.
 async fn expect_views(browser: &Chromium, page: &str, mark: &str) {
     for view in VIEWS {
-        let picture = browser.look(view).await;
+        let picture = browser.screenshot(view).await;
         let case = format!("{page}-{}", view.name);
-        assert_eq!(browser.ask("[innerWidth, innerHeight]").await, json!([view.width, view.height]), "{case}");
+        assert_eq!(browser.evaluate("[innerWidth, innerHeight]").await, json!([view.width, view.height]), "{case}");
         let size = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]";
-        assert_eq!(browser.ask(size).await, json!([view.width, view.height]), "{case}: nothing to scroll");
+        assert_eq!(browser.evaluate(size).await, json!([view.width, view.height]), "{case}: the page scrolls");
         let color = if view.dark { "rgb(255, 255, 255)" } else { "rgb(0, 0, 0)" };
-        assert_eq!(browser.ask("getComputedStyle(document.querySelector('h1')).color").await, color, "{case}");
+        assert_eq!(browser.evaluate("getComputedStyle(document.querySelector('h1')).color").await, color, "{case}");
         let background = "getComputedStyle(document.querySelector('.mark')).backgroundColor";
-        assert_eq!(browser.ask(background).await, mark, "{case}");
-        keep(&case, &picture);
+        assert_eq!(browser.evaluate(background).await, mark, "{case}");
+        save(&case, &picture);
     }
 }
 
-/// Every picture among the test's own files, and the plain ones in the documentation if they are wanted.
-fn keep(case: &str, picture: &[u8]) {
+/// Saves the screenshot in the target directory, and those of desktops in the documentation too if `TOWER_OAUTH2_SCREENSHOTS=write`.
+fn save(case: &str, picture: &[u8]) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join(case).with_extension("png"), picture).unwrap();
-    let wanted = env::var("TOWER_OAUTH2_SCREENSHOTS").is_ok_and(|value| value == "write");
-    if let (true, Some(page)) = (wanted, case.strip_suffix("-desktop")) {
+    let is_update = env::var("TOWER_OAUTH2_SCREENSHOTS").is_ok_and(|value| value == "write");
+    if let (true, Some(page)) = (is_update, case.strip_suffix("-desktop")) {
         let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/images");
         fs::create_dir_all(&images).unwrap();
         fs::write(images.join(page).with_extension("png"), picture).unwrap();

@@ -1,4 +1,4 @@
-//! Which files there are, and what stands in them.
+//! The files of the store and their content.
 
 use std::fs;
 use std::path::Path;
@@ -19,8 +19,8 @@ async fn a_directory_has_a_file_for_each_key() {
     let store = FileStore::new(&path);
     put(&store, &small(1)).await;
     let bob = key().subject("bob");
-    let mut turn = store.lock(&bob).await.unwrap();
-    store.save(&bob, &small(9), &mut turn).await.unwrap();
+    let mut lock = store.lock(&bob).await.unwrap();
+    store.save(&bob, &small(9), &mut lock).await.unwrap();
     let (key_id, bob_id) = (key().id().to_owned(), bob.id().to_owned());
     let mut expected: Vec<String> = [".json", ".json.lock", ".json.write-lock"]
         .iter()
@@ -42,7 +42,7 @@ async fn a_directory_has_a_file_for_each_key() {
 }
 
 #[tokio::test]
-async fn a_path_that_ends_in_json_is_the_file() {
+async fn a_path_that_ends_in_json_is_a_file() {
     let folder = Folder::new("file");
     let path = folder.path().join("login/token.json");
     let store = FileStore::new(&path);
@@ -51,7 +51,7 @@ async fn a_path_that_ends_in_json_is_the_file() {
     assert_eq!(FileStore::new(&path).load(&key()).await.unwrap(), Some(small(1)));
 }
 
-/// What another program has left, such as a Python one: it counts as older than anything saved here.
+/// A file of another program, such as a Python one, counts as older than each entry of this crate.
 #[tokio::test]
 async fn a_token_alone_is_read_and_then_replaced() {
     let folder = Folder::new("alone");
@@ -69,7 +69,7 @@ async fn a_token_alone_is_read_and_then_replaced() {
 }
 
 #[tokio::test]
-async fn a_save_is_for_good_and_tidy() {
+async fn a_save_removes_temporary_files_of_its_entry() {
     let folder = Folder::new("tidy");
     let path = folder.path().join("token.json");
     let store = FileStore::new(&path);
@@ -79,11 +79,13 @@ async fn a_save_is_for_good_and_tidy() {
     for name in others.iter().copied().chain([leftover.as_str()]) {
         fs::write(folder.path().join(name), "half").unwrap();
     }
+    // The note that a killed writer has left.
+    fs::write(folder.path().join("token.json.write-lock"), &leftover).unwrap();
     put(&store, &small(2)).await;
     let mut expected: Vec<&str> = vec!["token.json", "token.json.lock", "token.json.write-lock"];
     expected.extend(others);
     expected.sort_unstable();
-    assert_eq!(folder.names(), expected, "the leftover is gone, and what is not ours is there");
+    assert_eq!(folder.names(), expected, "the temporary file is removed, and other files are not");
     fs::write(folder.path().join(&leftover), "half").unwrap();
     store.clear(&key(), u64::MAX).await.unwrap();
     assert!(!folder.names().contains(&leftover) && !path.exists(), "a logout leaves no token behind");
@@ -99,11 +101,11 @@ async fn only_the_owner_can_read() {
     let path = folder.path().join("state/tokens");
     put(&FileStore::new(&path), &small(1)).await;
     assert_eq!((mode(&path), mode(&folder.path().join("state"))), (0o700, 0o700));
-    assert_eq!(mode(folder.path()), 0o755, "what was there is left as it was");
+    assert_eq!(mode(folder.path()), 0o755, "an existing directory keeps its permissions");
     for name in names(&path) {
         assert_eq!(mode(&path.join(&name)), 0o600, "{name}");
     }
-    // One that was left readable for all is not, once it is saved.
+    // A file that was readable for all is private after a save.
     let path = folder.path().join("token.json");
     fs::write(&path, r#"{"access_token": "a"}"#).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
@@ -111,7 +113,29 @@ async fn only_the_owner_can_read() {
     assert_eq!(mode(&path), 0o600);
 }
 
-/// Without a runtime the caller's thread does the work.
+/// A note that names another file is ignored.
+#[tokio::test]
+async fn a_note_is_not_trusted() {
+    let folder = Folder::new("note");
+    fs::create_dir(folder.path().join("tokens")).unwrap();
+    let path = folder.path().join("tokens/token.json");
+    let ending = "x".repeat(43);
+    let names =
+        [format!("tokens/token.json.{ending}.new"), format!("token.json.{ending}.new"), "token.json".to_owned()];
+    for name in &names {
+        fs::write(folder.path().join(name), "not ours").unwrap();
+    }
+    let store = FileStore::new(&path);
+    for note in [format!("../token.json.{ending}.new"), "../token.json".to_owned(), String::new(), "\0".to_owned()] {
+        fs::write(folder.path().join("tokens/token.json.write-lock"), note).unwrap();
+        put(&store, &small(1)).await;
+        store.clear(&key(), u64::MAX).await.unwrap();
+    }
+    assert!(folder.path().join(&names[1]).exists() && folder.path().join("token.json").exists());
+    assert!(!folder.path().join(&names[0]).exists());
+}
+
+/// Without a runtime, the thread of the caller does the work.
 #[test]
 fn outside_a_runtime() {
     let folder = Folder::new("no-runtime");
@@ -122,11 +146,11 @@ fn outside_a_runtime() {
         store.clear(&key(), 1).await.unwrap();
         assert_eq!(store.load(&key()).await.unwrap(), None);
     })
-    .expect("nothing to wait for");
+    .expect("nothing is pending");
 }
 
 #[test]
-fn it_is_shared_and_its_futures_are_sent() {
+fn the_store_and_its_futures_are_send() {
     fn share<T: Send + Sync + Clone + std::fmt::Debug + 'static>(_: &T) {}
     fn send<T: Send>(_: T) {}
     let (store, key, entry) = (FileStore::new("tokens"), key(), small(1));
@@ -134,5 +158,15 @@ fn it_is_shared_and_its_futures_are_sent() {
     send(store.lock(&key));
     send(store.load(&key));
     send(store.clear(&key, 1));
-    let _ = async |mut turn: tower_oauth2::store::FileLock| send(store.save(&key, &entry, &mut turn));
+    let _ = async |mut lock: tower_oauth2::store::FileLock| send(store.save(&key, &entry, &mut lock));
+}
+
+/// A path with a trailing slash is a directory, whatever its name.
+#[tokio::test]
+async fn a_directory_may_have_the_name_of_a_file() {
+    let folder = Folder::new("json-directory");
+    let path = format!("{}/tokens.json/", folder.path().display());
+    put(&FileStore::new(&path), &small(1)).await;
+    assert_eq!(FileStore::new(&path).load(&key()).await.unwrap(), Some(small(1)));
+    assert!(folder.path().join("tokens.json").join(format!("{}.json", key().id())).is_file());
 }

@@ -1,6 +1,6 @@
-//! The store of files, as several processes and several starts of one see it.
+//! The file store, used by several processes and by several runs of one process.
 //!
-//! The other processes are this very program, started again for one of the tests `child::…`.
+//! The other processes run this test program, started again for one of the tests `child::…`.
 #![cfg(all(test, feature = "file-store"))]
 
 #[cfg(unix)]
@@ -10,7 +10,12 @@ mod files;
 #[cfg(unix)]
 mod killed;
 #[cfg(unix)]
+mod links;
+#[cfg(unix)]
 mod locks;
 mod persisted;
 mod problems;
+mod readable;
 mod support;
+#[cfg(target_os = "linux")]
+mod unusual;

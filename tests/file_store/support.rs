@@ -1,4 +1,4 @@
-//! Folders to work in, and entries that show when something of them is missing.
+//! Temporary directories, and entries in which missing parts are noticed.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -6,7 +6,7 @@ use std::{env, fs};
 use tower_oauth2::Token;
 use tower_oauth2::store::{Entry, FileStore, Key, TokenStore};
 
-/// An empty folder of a test's own, removed in the end.
+/// An empty directory for one test, removed on drop.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -21,7 +21,7 @@ impl Folder {
         &self.0
     }
 
-    /// The names of what is in it, sorted.
+    /// Returns the names of its files, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         names(&self.0)
     }
@@ -44,19 +44,19 @@ pub(crate) fn key() -> Key {
     Key::new("https://auth.example.com/token", "app")
 }
 
-/// Long enough for a save to take a moment, and each part of it tells its generation.
+/// A large entry, so that a save takes some time. Each part of it contains its version.
 pub(crate) fn entry(generation: u64) -> Entry {
     let token = Token::bearer(format!("a{generation}")).unwrap();
     Entry::new(token.with_refresh_token(format!("r{generation} ").repeat(20_000)), generation)
 }
 
-/// A short one.
+/// A small entry.
 pub(crate) fn small(generation: u64) -> Entry {
     let token = Token::bearer(format!("a{generation}")).unwrap();
     Entry::new(token.with_refresh_token(format!("r{generation}")), generation)
 }
 
 pub(crate) async fn put(store: &FileStore, entry: &Entry) {
-    let mut turn = store.lock(&key()).await.unwrap();
-    store.save(&key(), entry, &mut turn).await.unwrap();
+    let mut lock = store.lock(&key()).await.unwrap();
+    store.save(&key(), entry, &mut lock).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! What a file imports.
+//! The imports of a file, by module.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub(crate) struct Import {
     pub(crate) line: usize,
 }
 
-/// Which module a name at the root of the crate comes from, by the `pub use` lines of `lib.rs`.
+/// Returns the module of each re-export at the root of the crate, from the `pub use` lines of `lib.rs`.
 pub(crate) fn reexports(files: &[File]) -> BTreeMap<String, String> {
     let mut from = BTreeMap::new();
     let Some(root) = files.iter().find(|file| file.is_root()) else { return from };
@@ -26,11 +26,11 @@ pub(crate) fn reexports(files: &[File]) -> BTreeMap<String, String> {
     from
 }
 
-/// What the file imports by `crate::` or by a `super::` that climbs as high; tests apart.
+/// Returns the imports by `crate::`, or by a chain of `super::` that leads to the root, outside of tests.
 pub(crate) fn imports(file: &File) -> Vec<Import> {
     let words = without_tests(&file.words);
     let mut found = Vec::new();
-    // Where the inline modules that we are in began, as brace depths.
+    // The brace depths at which the enclosing inline modules begin.
     let (mut inline, mut depth) = (Vec::new(), 0);
     let mut at = 0;
     while at < words.len() {
@@ -57,7 +57,7 @@ pub(crate) fn imports(file: &File) -> Vec<Import> {
     found
 }
 
-/// The name that a path begins with, or those of a group `{a, b::c}`.
+/// Returns the first name of a path, or the first names of a group `{a, b::c}`.
 fn first_names(path: &[Word]) -> Vec<Import> {
     let import = |word: &Word| Import { name: word.text.clone(), line: word.line };
     if path.first().is_none_or(|word| word != "{") {
@@ -81,8 +81,8 @@ fn first_names(path: &[Word]) -> Vec<Import> {
     found
 }
 
-/// The words without the items under a `#[cfg(test)]`.
-fn without_tests(words: &[Word]) -> Vec<Word> {
+/// Removes the items under a `#[cfg(test)]`.
+pub(crate) fn without_tests(words: &[Word]) -> Vec<Word> {
     let mut kept = Vec::new();
     let mut rest = words;
     while let Some(word) = rest.first() {
@@ -97,7 +97,7 @@ fn without_tests(words: &[Word]) -> Vec<Word> {
     kept
 }
 
-/// The length of the item that `words` begin with, if it is under a `#[cfg(test)]` or `#[cfg(all(test, …))]`.
+/// Returns the length of the first item, if it is under a `#[cfg(test)]` or `#[cfg(all(test, …))]`.
 fn test_item(words: &[Word]) -> Option<usize> {
     let attribute = words.iter().position(|word| word == "]").map(|end| &words[..=end])?;
     let is_cfg = attribute.len() > 3 && attribute[0] == "#" && attribute[1] == "[" && attribute[2] == "cfg";
@@ -119,7 +119,7 @@ fn test_item(words: &[Word]) -> Option<usize> {
     Some(words.len())
 }
 
-/// Whether the file is of a module that its parent declares under a `#[cfg(test)]`.
+/// Returns whether the file belongs to a module that is declared under a `#[cfg(test)]`.
 pub(crate) fn is_test_file(file: &File, files: &[File]) -> bool {
     let modules = file.modules();
     (0..modules.len()).any(|depth| {

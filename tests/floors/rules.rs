@@ -1,4 +1,4 @@
-//! What may import what, and ask for what.
+//! The rules for imports between modules, and for the clock and randomness.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use crate::FLOORS;
 use crate::imports::{imports, is_test_file, reexports};
 use crate::source::File;
 
-/// The imports that point up, into a circle or to a module without a floor.
+/// Returns the imports that point up, form a circle, or name a module without a floor.
 pub(crate) fn upward(files: &[File]) -> Vec<String> {
     let root = reexports(files);
     let mut found = Vec::new();
@@ -14,18 +14,14 @@ pub(crate) fn upward(files: &[File]) -> Vec<String> {
 
     for file in files.iter().filter(|file| !file.is_root() && !is_test_file(file, files)) {
         let Some(own) = floor(file.module()) else {
-            found.push(format!(
-                "{}: the module `{}` has no floor yet: give it one in FLOORS",
-                file.path,
-                file.module()
-            ));
+            found.push(format!("{}: the module `{}` has no floor: add it to FLOORS", file.path, file.module()));
             continue;
         };
         for import in imports(file) {
             let module = root.get(&import.name).unwrap_or(&import.name);
             let at = format!("{}:{}", file.path, import.line);
             match floor(module) {
-                None => found.push(format!("{at}: `{module}` has no floor yet: give it one in FLOORS")),
+                None => found.push(format!("{at}: `{module}` has no floor: add it to FLOORS")),
                 Some(other) if other > own => found.push(format!(
                     "{at}: `{}` on floor {own} imports `{module}` on floor {other}: an import points down",
                     file.module()
@@ -43,7 +39,7 @@ pub(crate) fn upward(files: &[File]) -> Vec<String> {
     found
 }
 
-/// The imports between neighbours by which a module comes back to itself.
+/// Returns the imports on one floor that form a circle.
 fn circles(level: &BTreeMap<(&str, &str), String>) -> Vec<String> {
     let reaches = |from: &str, to: &str| {
         let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
@@ -64,21 +60,21 @@ fn circles(level: &BTreeMap<(&str, &str), String>) -> Vec<String> {
         .collect()
 }
 
-/// The places, tests too, that ask for the time or for randomness past the module made for it.
+/// Returns the lines, including those of tests, that read the time or draw random numbers without the module for it.
 pub(crate) fn ambient(files: &[File]) -> Vec<String> {
     let mut found = Vec::new();
     for file in files {
-        let mut tell = |line: usize, what: &str| found.push(format!("{}:{line}: {what}", file.path));
+        let mut report = |line: usize, what: &str| found.push(format!("{}:{line}: {what}", file.path));
         for words in file.words.windows(3) {
             let [before, colons, word] = words else { continue };
             if file.module() != "clock" && colons == "::" && word == "now" && before != "clock" {
-                tell(word.line, &format!("`{before}::now` asks for the time: ask `crate::clock`"));
+                report(word.line, &format!("`{before}::now` reads the time: use `crate::clock`"));
             }
             if file.module() != "clock" && colons == "." && word == "elapsed" {
-                tell(word.line, "`elapsed` asks for the time: ask `crate::clock`");
+                report(word.line, "`elapsed` reads the time: use `crate::clock`");
             }
             if file.module() != "random" && before == "getrandom" {
-                tell(before.line, "`getrandom`: ask `crate::random`");
+                report(before.line, "`getrandom`: use `crate::random`");
             }
         }
     }
@@ -89,9 +85,9 @@ fn floor(module: &str) -> Option<usize> {
     FLOORS.iter().position(|names| names.contains(&module))
 }
 
-/// The module's name and floor as FLOORS has them.
+/// Returns the module's name in FLOORS, and its floor.
 fn known(module: &str) -> (&'static str, usize) {
     let floor = floor(module).expect("has a floor");
-    let name = FLOORS[floor].iter().find(|name| **name == module).expect("stands on its floor");
+    let name = FLOORS[floor].iter().find(|name| **name == module).expect("is on its floor");
     (name, floor)
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::words::{Word, words};
 
-/// One file of `src`, as words.
+/// A file of `src`, split into words.
 pub(crate) struct File {
-    /// From `src` on, with `/`.
+    /// The path relative to `src`, with `/`.
     pub(crate) path: String,
     pub(crate) words: Vec<Word>,
 }
@@ -42,7 +42,7 @@ impl File {
         self.path == "lib.rs"
     }
 
-    /// The modules that lead here from the root: `cell/state.rs` is `["cell", "state"]`.
+    /// Returns the path of the module: `cell/state.rs` is `["cell", "state"]`.
     pub(crate) fn modules(&self) -> Vec<&str> {
         let path = self.path.trim_end_matches(".rs").trim_end_matches("/mod");
         if self.is_root() { Vec::new() } else { path.split('/').collect() }

@@ -1,8 +1,8 @@
-//! Rust as words, which is all of the language that the rules need to know.
+//! Splits Rust into words, which is enough syntax for the rules.
 
 use std::fmt;
 
-/// An identifier, `::` or one other character. Comments, strings and numbers are no words.
+/// An identifier, `::`, or another single character. Comments, strings and numbers are skipped.
 #[derive(Clone)]
 pub(crate) struct Word {
     pub(crate) text: String,
@@ -54,8 +54,8 @@ fn block_comment(text: &str) -> usize {
     at
 }
 
-/// The length of the string or character that `text` begins with. A lifetime is none.
-fn literal(text: &str) -> Option<usize> {
+/// Returns the length of the string or character literal that `text` begins with, or `None`, for example for a lifetime.
+pub(crate) fn literal(text: &str) -> Option<usize> {
     let prefix = ["br", "cr", "b", "c", "r"].into_iter().find(|prefix| {
         let after = text[..].strip_prefix(prefix);
         after.is_some_and(|after| after.starts_with(['"', '\'']) || (prefix.ends_with('r') && after.starts_with("#")))
@@ -79,7 +79,7 @@ fn literal(text: &str) -> Option<usize> {
             characters.next();
         }
         count += 1;
-        // `'a` without a quote right after it is a lifetime; an escape may be longer, `'\u{1F600}'`.
+        // `'a` without a quote directly after it is a lifetime. An escape such as `'\u{1F600}'` is longer.
         if quote == '\'' && count > 1 && !body.starts_with("'\\") {
             return None;
         }

@@ -1,4 +1,4 @@
-//! A desktop's session with a keyring: this program, started again in it.
+//! Runs a test of `inside.rs` in a D-Bus session with a keyring, by starting this program again.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::harness::or_skip;
 
-/// The keyring is unlocked with a password of one line, and ends with the session.
+/// Unlocks the keyring with a password. The keyring ends with the session.
 const SESSION: &str = r#"
 printf 'password\n' | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1
 exec "$@"
@@ -23,19 +23,19 @@ pub(crate) fn run(test: &str) {
     }
     let mut session = Command::new("dbus-run-session");
     session.args(["--", "sh", "-c", SESSION, "session"]).arg(std::env::current_exe().unwrap());
-    in_it(session, test);
+    run_test(session, test);
 }
 
-/// Runs it where there is none.
+/// Runs this test without a keyring.
 pub(crate) fn run_without(test: &str) {
     let mut nowhere = Command::new(std::env::current_exe().unwrap());
     nowhere.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere");
-    in_it(nowhere, test);
+    run_test(nowhere, test);
 }
 
-fn in_it(mut command: Command, test: &str) {
+fn run_test(mut command: Command, test: &str) {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("keyring-{}-{test}", std::process::id()));
-    // The path of a socket must be short.
+    // The path of a socket has a maximum length.
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let runtime = std::env::temp_dir().join(format!("keyring-{}-{number}", std::process::id()));

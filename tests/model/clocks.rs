@@ -1,4 +1,4 @@
-//! The clocks that a sequence is run by.
+//! The clocks of a sequence.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use tokio::time::Instant;
 
 use crate::time::{Moment, Span, nanos};
 
-/// Both clocks, since the sequence began.
+/// Both clocks, relative to the start of the sequence.
 pub(crate) struct Clocks {
     start: Instant,
-    /// The system's own, to know how far its wall clock has crept.
+    /// The system's clock, which shows how far the wall clock has advanced.
     began: std::time::Instant,
     wall: Wall,
 }
@@ -25,17 +25,17 @@ impl Clocks {
         Moment { mono: nanos(self.start.elapsed()), wall: Span { least: wall, most: wall + crept } }
     }
 
-    /// Steps the wall clock, where the crate lets tests do that; where not, nothing is stepped.
+    /// Steps the wall clock. Does nothing without the feature `test-util`.
     pub(crate) fn step_wall(&mut self, secs: i64) {
         self.wall.step(secs);
     }
 
-    /// Whether what had passed may not have passed any more.
+    /// Returns whether the wall clock was stepped back, so that an expired token may be valid again.
     pub(crate) fn stepped_back(&self) -> bool {
         self.wall.stepped_back
     }
 
-    /// The wall clock, for the thread that runs the sequence.
+    /// Sets the wall clock for the thread that runs the sequence.
     #[cfg(feature = "test-util")]
     pub(crate) fn enter(&self) -> impl Sized + use<> {
         self.wall.clock.enter()

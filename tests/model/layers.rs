@@ -1,4 +1,4 @@
-//! The layer under test and its services, whatever their types.
+//! The layer under test and its services, independent of their types.
 
 use http::{Request, Response};
 use tokio::sync::watch;
@@ -10,20 +10,23 @@ use tower_oauth2::grant::{ClientCredentials, Grant, RefreshToken};
 use tower_oauth2::retry::RetryUnauthorized;
 use tower_oauth2::{Error, OAuth2Layer, Token, Tokens};
 
-use crate::inner::{ASK, Body, Inner, TOKEN_URL};
-use crate::served::End;
+use crate::inner::{Body, CALLER, Inner, TOKEN_URL};
+use crate::results::End;
 use crate::server::Credential;
+use crate::service_count::Alive;
 use crate::steps::Setting;
 use crate::world::Shared;
 
 type Boxed = BoxCloneService<Request<Body>, Response<Body>, BoxError>;
 
-/// A token as it is compared: the access token and the refresh token.
+/// The parts of a token that are compared: the access token and the refresh token.
 pub(crate) type Shown = Option<(String, Option<String>)>;
 
 pub(crate) struct Layered {
     tokens: Tokens,
     changes: watch::Receiver<Option<Token>>,
+    /// The newest token and the one before it.
+    known: [Option<Token>; 2],
     layer: Box<dyn Fn() -> Boxed>,
 }
 
@@ -39,65 +42,78 @@ impl Layered {
             _ => ClientCredentials::new(TOKEN_URL, Client::basic("id", "secret"))
                 .and_then(|grant| Self::of(grant, setting, world)),
         };
-        made.expect("the settings are right")
+        made.expect("the settings are valid")
     }
 
     fn of(grant: impl Grant, setting: Setting, world: &Shared) -> Result<Self, Error> {
         let inner = Inner { world: world.clone(), gated: setting.token_service };
         let mut layer = OAuth2Layer::new(grant);
-        if !setting.by_chance {
+        if !setting.with_jitter {
             layer = layer.refresh_ahead_jitter(0.0)?.backoff_jitter(0.0)?;
         }
         let tokens = layer.tokens();
         let layer: Box<dyn Fn() -> Boxed> = if setting.token_service {
             let layer = layer.token_service(Inner { world: world.clone(), gated: false });
-            Box::new(move || BoxCloneService::new(layer.layer(inner.clone())))
+            Box::new(move || BoxCloneService::new(Alive::new(layer.layer(inner.clone()), &inner.world)))
         } else {
-            Box::new(move || BoxCloneService::new(layer.layer(inner.clone())))
+            Box::new(move || BoxCloneService::new(Alive::new(layer.layer(inner.clone()), &inner.world)))
         };
-        Ok(Self { changes: tokens.changes(), tokens, layer })
+        Ok(Self { changes: tokens.changes(), tokens, known: [None, None], layer })
     }
 
     pub(crate) fn tokens(&self) -> &Tokens {
         &self.tokens
     }
 
-    /// What the handle shows, and what those see who follow its changes.
+    /// Returns the newest token that was seen, or the one before it.
+    pub(crate) fn token(&self, newest: bool) -> Option<Token> {
+        self.known[usize::from(!newest)].clone()
+    }
+
+    /// Records the newest token.
+    pub(crate) fn remember(&mut self) {
+        let newest = self.tokens.peek();
+        if newest.is_some() && self.known[0] != newest {
+            self.known = [newest, self.known[0].take()];
+        }
+    }
+
+    /// Returns the token that the handle returns, and the newest value of its changes.
     pub(crate) fn shown(&self) -> (Shown, Shown) {
         let shown = |token: &Token| (token.access_token().to_owned(), token.refresh_token().map(ToOwned::to_owned));
         (self.tokens.peek().as_ref().map(shown), self.changes.borrow().as_ref().map(shown))
     }
 
-    /// One more service of the layer.
+    /// Creates another service of the layer.
     pub(crate) fn service(&self) -> Service {
         Service((self.layer)())
     }
 }
 
 impl Service {
-    pub(crate) async fn once(self, ask: usize) -> End {
-        end(self.0.oneshot(request(ask)).await)
+    pub(crate) async fn once(self, caller: usize) -> End {
+        end(self.0.oneshot(request(caller)).await)
     }
 
-    /// Once more when its token is refused.
-    pub(crate) async fn persistently(self, ask: usize) -> End {
-        end(RetryLayer::new(RetryUnauthorized::new()).layer(self.0).oneshot(request(ask)).await)
+    /// Sends a request, and retries it if its token is rejected.
+    pub(crate) async fn with_retry(self, caller: usize) -> End {
+        end(RetryLayer::new(RetryUnauthorized::new()).layer(self.0).oneshot(request(caller)).await)
     }
 
-    /// The same service, ready; `None` is for dead, which it never is.
+    /// Waits until the service is ready. Returns `None` if it fails, which must not happen.
     pub(crate) async fn ready(mut self) -> Option<Self> {
         self.0.ready().await.is_ok().then_some(self)
     }
 
-    pub(crate) async fn call(mut self, ask: usize) -> End {
-        end(self.0.call(request(ask)).await)
+    pub(crate) async fn call(mut self, caller: usize) -> End {
+        end(self.0.call(request(caller)).await)
     }
 }
 
-fn request(ask: usize) -> Request<Body> {
+fn request(caller: usize) -> Request<Body> {
     let mut request = Request::new(Body::default());
     *request.uri_mut() = http::Uri::from_static("https://api.example.com/things");
-    request.headers_mut().insert(ASK, ask.into());
+    request.headers_mut().insert(CALLER, caller.into());
     request
 }
 
@@ -106,7 +122,7 @@ fn end(outcome: Result<Response<Body>, BoxError>) -> End {
         Ok(response) => End::Response(response.status().as_u16()),
         Err(error) => match error.downcast::<Error>() {
             Ok(ours) => End::Failed(ours.kind()),
-            Err(theirs) => panic!("an error that is not the layer's: {theirs}"),
+            Err(theirs) => panic!("an error of another type than the layer's: {theirs}"),
         },
     }
 }

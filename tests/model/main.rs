@@ -1,28 +1,31 @@
-//! The token cell against a model: random sequences of all that may happen, run against the layer and against a naive
-//! reference, with an authorization server that takes a refresh token that comes twice for theft.
+//! Compares the token cell with a model: runs random sequences of requests, failures and interventions against the layer and against
+//! a simple reference. The authorization server treats a second use of a refresh token as theft.
 //!
-//! Time stands still until a step moves it, so a sequence of days takes milliseconds. The sequences are the same each time, but
-//! with `PROPTEST_CASES`: that many, drawn anew.
+//! Time is paused until a step advances it, so a sequence of days takes milliseconds. The sequences are the same in each run. With
+//! `PROPTEST_CASES`, that number of new sequences is generated.
 
-mod answers;
-mod asks;
-mod calls;
+mod callers;
 mod clocks;
-mod draw;
-mod held;
+mod coverage;
+mod expectation;
 mod inner;
+mod interventions;
+mod invariants;
 mod layers;
+mod model_token;
 mod reference;
-mod rest;
+mod rejection_series;
+mod rejections;
+mod results;
 mod run;
-mod seen;
 mod sequences;
-mod series;
-mod served;
 mod server;
+mod service_count;
 mod steps;
+mod strategies;
 mod tasks;
 mod time;
+mod token_requests;
 mod world;
 
 use proptest::prelude::*;
@@ -40,7 +43,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn the_layer_does_as_the_reference_says(setting in draw::settings(), steps in draw::sequences()) {
+    fn the_layer_behaves_like_the_reference(setting in strategies::settings(), steps in strategies::sequences()) {
         run::run(setting, &steps).map(drop).map_err(TestCaseError::fail)?;
     }
 }

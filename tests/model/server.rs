@@ -1,31 +1,31 @@
-//! The authorization server and the API, without any I/O: who was given what, and what is answered.
+//! The authorization server and the API without I/O: the tokens that were issued, and the responses.
 //!
-//! It rotates refresh tokens, and takes a second use of one for theft, which ends all that came of that login. A call is
-//! processed in one moment, when it is answered; one that is given up before that has had no effect.
+//! The server rotates refresh tokens. It treats a second use of one as theft and revokes the login. A token request is
+//! processed when its response is sent; one that is cancelled before that has no effect.
 
 use std::collections::BTreeMap;
 
-/// How the authorization server answers a call that begins now.
+/// The response to token requests that start now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Up,
     /// The connection breaks.
     Down,
-    /// 503, perhaps with `Retry-After`.
+    /// The response is 503, with an optional `Retry-After`.
     Busy(Option<u64>),
-    /// As `Up`, after this many seconds.
+    /// Like `Up`, after this number of seconds.
     Slow(u64),
 }
 
-/// What a token call carries.
+/// The credential of a token request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Credential {
-    /// The client's own.
+    /// The client's own credentials.
     Client,
     RefreshToken(String),
 }
 
-/// What it brings.
+/// The tokens of a response.
 #[derive(Clone, Debug)]
 pub(crate) struct Issued {
     pub(crate) access: String,
@@ -35,15 +35,15 @@ pub(crate) struct Issued {
 
 pub(crate) struct Server {
     pub(crate) mode: Mode,
-    /// Of the tokens that are issued from now on, in seconds.
+    /// The lifetime of new tokens, in seconds.
     pub(crate) lifetime: Option<u64>,
     pub(crate) rotates: bool,
-    /// Whether a refresh ends the access token before.
+    /// Whether a refresh revokes the previous access token.
     pub(crate) ends_the_old: bool,
-    /// Whether a refresh token comes with every login.
+    /// Whether each login returns a refresh token.
     pub(crate) with_refresh_token: bool,
-    /// Whether the API refuses everybody.
-    pub(crate) refuses_all: bool,
+    /// Whether the API rejects all tokens.
+    pub(crate) rejects_all: bool,
     access: BTreeMap<String, Access>,
     refresh: BTreeMap<String, Refresh>,
     logins: usize,
@@ -51,13 +51,13 @@ pub(crate) struct Server {
 
 struct Access {
     login: usize,
-    refused: bool,
+    rejected: bool,
 }
 
 struct Refresh {
     login: usize,
     revoked: bool,
-    /// Whether the client was told that it is good for nothing any more: used up, or refused.
+    /// Whether the client was notified that the token is invalid, because it was used or rejected.
     over: bool,
 }
 
@@ -69,82 +69,82 @@ impl Server {
             rotates: true,
             ends_the_old,
             with_refresh_token,
-            refuses_all: false,
+            rejects_all: false,
             access: BTreeMap::new(),
             refresh: BTreeMap::new(),
             logins: 0,
         }
     }
 
-    /// A person logs in, or the client does by itself.
+    /// Logs a person in, or the client with its own credentials.
     pub(crate) fn login(&mut self, with_refresh_token: bool, lifetime: Option<u64>) -> Issued {
         self.logins += 1;
         let refresh = with_refresh_token.then(|| self.refresh_token(self.logins));
         Issued { access: self.access_token(self.logins), refresh, lifetime }
     }
 
-    /// A refresh token without an access token.
+    /// Returns a refresh token without an access token.
     pub(crate) fn login_elsewhere(&mut self) -> String {
         self.logins += 1;
         self.refresh_token(self.logins)
     }
 
-    /// Processes a call. `Ok(None)` is `invalid_grant`.
+    /// Processes a token request. `Ok(None)` is `invalid_grant`.
     ///
     /// # Errors
     ///
-    /// What no client should do.
+    /// Returns the fault of a client that must not send this request.
     pub(crate) fn process(&mut self, credential: &Credential) -> Result<Option<Issued>, String> {
         let Credential::RefreshToken(text) = credential else {
             return Ok(Some(self.login(self.with_refresh_token, self.lifetime)));
         };
-        let token = self.refresh.get_mut(text).ok_or_else(|| format!("nobody ever gave out {text}"))?;
+        let token = self.refresh.get_mut(text).ok_or_else(|| format!("{text} was never issued"))?;
         let login = token.login;
         if token.over {
             self.end(login);
-            return Err(format!("{text} was sent again, and it is over"));
+            return Err(format!("{text} was sent again after it was used or rejected"));
         }
         token.over = token.revoked || self.rotates;
         if token.revoked {
             return Ok(None);
         }
         if self.ends_the_old {
-            self.access.values_mut().filter(|access| access.login == login).for_each(|access| access.refused = true);
+            self.access.values_mut().filter(|access| access.login == login).for_each(|access| access.rejected = true);
         }
         let refresh = self.rotates.then(|| self.refresh_token(login));
         Ok(Some(Issued { access: self.access_token(login), refresh, lifetime: self.lifetime }))
     }
 
-    /// The API's answer: whether it accepts.
+    /// Returns whether the API accepts the token.
     ///
     /// # Errors
     ///
-    /// What no client should do.
+    /// Returns the fault of a client that must not send this request.
     pub(crate) fn accepts(&self, access: &str) -> Result<bool, String> {
-        let known = self.access.get(access).ok_or_else(|| format!("nobody ever gave out {access}"))?;
-        Ok(!self.refuses_all && !known.refused)
+        let known = self.access.get(access).ok_or_else(|| format!("{access} was never issued"))?;
+        Ok(!self.rejects_all && !known.rejected)
     }
 
-    /// The API refuses this one from now on.
-    pub(crate) fn refuse(&mut self, access: &str) {
+    /// Makes the API reject this token from now on.
+    pub(crate) fn reject(&mut self, access: &str) {
         if let Some(access) = self.access.get_mut(access) {
-            access.refused = true;
+            access.rejected = true;
         }
     }
 
-    /// The person logs out at the server: no refresh token is good for anything any more. The access tokens live on.
+    /// Logs the person out at the server: all refresh tokens are revoked. The access tokens stay valid.
     pub(crate) fn log_out(&mut self) {
         self.refresh.values_mut().for_each(|refresh| refresh.revoked = true);
     }
 
     fn end(&mut self, login: usize) {
         self.refresh.values_mut().filter(|refresh| refresh.login == login).for_each(|refresh| refresh.revoked = true);
-        self.access.values_mut().filter(|access| access.login == login).for_each(|access| access.refused = true);
+        self.access.values_mut().filter(|access| access.login == login).for_each(|access| access.rejected = true);
     }
 
     fn access_token(&mut self, login: usize) -> String {
         let text = format!("a{}", self.access.len());
-        self.access.insert(text.clone(), Access { login, refused: false });
+        self.access.insert(text.clone(), Access { login, rejected: false });
         text
     }
 

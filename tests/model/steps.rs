@@ -1,81 +1,87 @@
-//! What may happen, one step after the other.
+//! The steps of a sequence.
 
 use crate::server::Mode;
 
-/// What a sequence starts from.
+/// The settings of a sequence.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting {
     pub(crate) grant: Grant,
-    /// Whether token calls go through a service of their own, rather than through the one of the API.
+    /// Whether token requests use a separate service.
     pub(crate) token_service: bool,
-    /// Whether the layer leaves something to chance, as it does by default.
-    pub(crate) by_chance: bool,
-    /// Whether a refresh ends the access token before.
+    /// Whether the layer uses jitter, as it does by default.
+    pub(crate) with_jitter: bool,
+    /// Whether a refresh revokes the previous access token.
     pub(crate) ends_the_old: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grant {
-    /// A refresh token alone.
+    /// A refresh token without client credentials.
     RefreshToken,
     /// The client's own credentials.
     Client,
-    /// The same, and the server gives a refresh token along.
+    /// The client's own credentials; the server also returns a refresh token.
     ClientThenRefresh,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
-    /// Milliseconds.
+    /// Advances time by milliseconds.
     Pass(u64),
     Hours(u64),
-    /// To that moment, and as many milliseconds beyond.
+    /// Advances time to that moment, plus milliseconds.
     PassTo(Moment, i64),
     Request,
     Requests(u8),
-    /// A request that is sent again when its token is refused.
-    Persistent,
-    /// A service becomes ready, and is kept.
+    /// A request that is retried if its token is rejected.
+    Retried,
+    /// Makes a service ready and keeps it.
     Ready,
-    /// The oldest or the newest of those is called.
+    /// Calls the oldest or the newest service that is ready.
     Call {
         oldest: bool,
     },
-    /// The oldest or the newest who waits goes away.
+    /// Drops the oldest or the newest waiting caller.
     Abort {
         oldest: bool,
     },
     Get,
     Refresh,
+    /// Waits until no refresh is running.
+    Flush,
     Invalidate,
+    /// Reports a rejection of the newest token, or of the one before it.
+    Reject {
+        newest: bool,
+    },
     Set {
         lifetime: Option<u64>,
         refresh_token: bool,
     },
     Forget,
-    /// How the authorization server answers from now on.
+    /// Sets the responses of the authorization server.
     Server(Mode),
-    /// Of the tokens that it issues, in seconds.
+    /// Sets the lifetime of new tokens, in seconds.
     Lifetime(Option<u64>),
     Rotates(bool),
-    /// The person logs out at the server.
+    /// Logs the person out at the server.
     LogOut,
-    /// The API refuses the newest token from now on.
-    Refuse,
-    RefuseAll(bool),
-    /// How long the API takes, in milliseconds.
+    /// Makes the API reject the newest token.
+    ApiRejectsNewest,
+    ApiRejectsAll(bool),
+    /// Sets the delay of the API, in milliseconds.
     ApiDelay(u64),
-    /// The API's service is ready again, or no longer.
+    /// Sets whether the API's service is ready.
     ApiReady(bool),
-    /// The wall clock steps, by seconds.
+    /// Steps the wall clock by seconds.
     Wall(i64),
-    /// One more service of the layer; or one less.
+    /// Adds a service of the layer, clones one, or drops one.
     Layer,
     Clone,
     Drop,
 }
 
-/// A moment that the reference knows.
+/// A moment that the reference computes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Moment {
     Due,
@@ -85,7 +91,7 @@ pub(crate) enum Moment {
 }
 
 impl Setting {
-    pub(crate) fn by_itself(self) -> bool {
+    pub(crate) fn has_own_credentials(self) -> bool {
         self.grant != Grant::RefreshToken
     }
 

@@ -1,19 +1,19 @@
-//! Time as the reference sees it: two clocks, of which one is known only roughly, and answers that may be "perhaps".
+//! Time in the reference: two clocks, one of which is known only approximately, and results that can be uncertain.
 //!
-//! The monotonic clock is tokio's, which stands still until a test moves it. The wall clock is the system's and creeps on
-//! meanwhile. And chance decides a part of some waits. What is in doubt for either reason is kept as a span.
+//! The monotonic clock is tokio's, which is paused until a test advances it. The wall clock is the system's and
+//! advances meanwhile. Some waits have jitter. Both uncertainties are represented as spans.
 
 use std::time::Duration;
 
-/// How sure something is.
+/// How certain a result is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Sure {
+pub(crate) enum Certainty {
     No,
     Perhaps,
     Yes,
 }
 
-impl Sure {
+impl Certainty {
     pub(crate) fn and(self, other: Self) -> Self {
         self.min(other)
     }
@@ -30,6 +30,14 @@ impl Sure {
         }
     }
 
+    pub(crate) fn yes_if(condition: bool) -> Self {
+        if condition { Self::Yes } else { Self::No }
+    }
+
+    pub(crate) fn perhaps_if(condition: bool) -> Self {
+        if condition { Self::Perhaps } else { Self::No }
+    }
+
     pub(crate) fn is(self) -> bool {
         self == Self::Yes
     }
@@ -39,23 +47,19 @@ impl Sure {
     }
 }
 
-/// Nanoseconds, at least and at most.
+/// A range of nanoseconds with a lower and an upper bound.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     pub(crate) least: i64,
     pub(crate) most: i64,
 }
 
-/// Beyond all that a test waits for, and far from the end of the numbers.
-const FAR: i64 = i64::MAX / 4;
+/// A time that no test reaches, far below the overflow of `i64`.
+const MAX_NANOS: i64 = i64::MAX / 4;
 
 impl Span {
     pub(crate) fn exactly(nanos: i64) -> Self {
         Self { least: nanos, most: nanos }
-    }
-
-    pub(crate) fn secs(secs: u64) -> Self {
-        Self::exactly(nanos(Duration::from_secs(secs)))
     }
 
     fn plus(self, other: Self) -> Self {
@@ -66,29 +70,29 @@ impl Span {
         Self { least: self.least - other.most, most: self.most - other.least }
     }
 
-    fn reached(self, now: Self) -> Sure {
+    fn reached(self, now: Self) -> Certainty {
         if now.least >= self.most {
-            Sure::Yes
+            Certainty::Yes
         } else if now.most < self.least {
-            Sure::No
+            Certainty::No
         } else {
-            Sure::Perhaps
+            Certainty::Perhaps
         }
     }
 }
 
 pub(crate) fn nanos(time: Duration) -> i64 {
-    time.as_nanos().try_into().unwrap_or(FAR)
+    time.as_nanos().try_into().unwrap_or(MAX_NANOS)
 }
 
-/// One look at both clocks.
+/// The time of both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     pub(crate) mono: i64,
     pub(crate) wall: Span,
 }
 
-/// A moment to come: it has passed when either clock says so.
+/// A future moment, which has passed when either clock has reached it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     mono: Span,
@@ -96,13 +100,14 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    pub(crate) const NEVER: Self = Self { mono: Span { least: FAR, most: FAR }, wall: Span { least: FAR, most: FAR } };
+    pub(crate) const NEVER: Self =
+        Self { mono: Span { least: MAX_NANOS, most: MAX_NANOS }, wall: Span { least: MAX_NANOS, most: MAX_NANOS } };
 
     pub(crate) fn after(now: Moment, wait: Span) -> Self {
         Self { mono: Span::exactly(now.mono).plus(wait), wall: now.wall.plus(wait) }
     }
 
-    pub(crate) fn passed(self, now: Moment) -> Sure {
+    pub(crate) fn passed(self, now: Moment) -> Certainty {
         self.mono.reached(Span::exactly(now.mono)).or(self.wall.reached(now.wall))
     }
 
@@ -110,7 +115,7 @@ impl Deadline {
         Self { mono: self.mono.minus(by), wall: self.wall.minus(by) }
     }
 
-    /// This one, or as much later as that.
+    /// Returns this deadline, or one that is up to `by` later.
     pub(crate) fn or_later_by(self, by: i64) -> Self {
         let by = Span { least: 0, most: by };
         Self { mono: self.mono.plus(by), wall: self.wall.plus(by) }
@@ -124,14 +129,14 @@ impl Deadline {
         self.each(other, |a, b| Span { least: a.least.min(b.least), most: a.most.min(b.most) })
     }
 
-    /// One of the two, who knows which.
+    /// Returns a deadline that is one of the two, it is uncertain which.
     pub(crate) fn or_perhaps(self, other: Self) -> Self {
         self.each(other, |a, b| Span { least: a.least.min(b.least), most: a.most.max(b.most) })
     }
 
-    /// How long until the monotonic clock may reach it; `None` for one that never comes, or has come.
+    /// Returns the time until the monotonic clock may reach the deadline, or `None` if it never does or has done so.
     pub(crate) fn ahead(self, now: Moment) -> Option<i64> {
-        Some(self.mono.least - now.mono).filter(|ahead| (0..FAR / 2).contains(ahead))
+        Some(self.mono.least - now.mono).filter(|ahead| (0..MAX_NANOS / 2).contains(ahead))
     }
 
     fn each(self, other: Self, of: impl Fn(Span, Span) -> Span) -> Self {

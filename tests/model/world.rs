@@ -1,4 +1,4 @@
-//! All that a sequence knows: the clocks, the servers, the reference, who asks and what is under way.
+//! The state of a sequence: the clocks, the servers, the reference, the callers and the running token requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -7,11 +7,11 @@ use std::task::Waker;
 
 use tower_oauth2::ErrorKind;
 
-use crate::asks::{Ask, Stage};
+use crate::callers::{Caller, Stage};
 use crate::clocks::Clocks;
-use crate::held::Chance;
+use crate::coverage::Case;
+use crate::model_token::JitterRange;
 use crate::reference::Reference;
-use crate::seen::Seen;
 use crate::server::{Credential, Mode, Server};
 use crate::steps::{Setting, Step};
 use crate::time::Moment;
@@ -20,45 +20,47 @@ pub(crate) struct World {
     pub(crate) clocks: Clocks,
     pub(crate) server: Server,
     pub(crate) reference: Reference,
-    pub(crate) asks: Vec<Ask>,
-    /// The token calls under way.
-    pub(crate) calls: BTreeMap<usize, Call>,
-    pub(crate) calls_begun: usize,
-    /// A flight that goes on with a second call: the epoch it belongs to.
-    pub(crate) goes_on: Option<usize>,
-    /// How the last flights ended.
-    pub(crate) landed: Vec<Landed>,
-    pub(crate) landings: usize,
-    pub(crate) refusals: usize,
-    /// How long the API takes, in milliseconds.
+    pub(crate) callers: Vec<Caller>,
+    /// The running token requests.
+    pub(crate) token_requests: BTreeMap<usize, TokenRequest>,
+    pub(crate) token_requests_begun: usize,
+    /// The epoch of a refresh that continues with a second token request.
+    pub(crate) continues: Option<usize>,
+    /// The results of the last refreshes.
+    pub(crate) ended_refreshes: Vec<EndedRefresh>,
+    pub(crate) refreshes_ended: usize,
+    pub(crate) rejection_count: usize,
+    /// The waiting callers that have started over in this step.
+    pub(crate) restarted: Vec<usize>,
+    /// The number of services of the layer that were polled for readiness and are not dropped.
+    services: usize,
+    /// The delay of the API, in milliseconds.
     pub(crate) api_delay: u64,
     pub(crate) gate: Gate,
-    has_token_service: bool,
-    /// What was not as it should be.
+    pub(crate) has_token_service: bool,
+    /// The violations of the expectations.
     pub(crate) faults: Vec<String>,
     log: Vec<String>,
-    pub(crate) seen: BTreeSet<Seen>,
-    /// The runtime goes away, and all that is under way with it.
+    pub(crate) seen: BTreeSet<Case>,
+    /// Whether the runtime is shutting down, which cancels everything that runs.
     pub(crate) over: bool,
 }
 
-pub(crate) struct Call {
+pub(crate) struct TokenRequest {
     pub(crate) epoch: usize,
     pub(crate) credential: Credential,
     pub(crate) began: i64,
     pub(crate) mode: Mode,
-    /// Whether it follows one whose refresh token was refused.
+    /// Whether it follows a token request whose refresh token was rejected.
     pub(crate) second: bool,
 }
 
-/// How a flight ended.
+/// The result of a refresh.
 #[derive(Clone)]
-pub(crate) struct Landed {
+pub(crate) struct EndedRefresh {
     pub(crate) at: i64,
     pub(crate) epoch: usize,
     pub(crate) outcome: Result<String, ErrorKind>,
-    /// What those get instead who waited for it.
-    pub(crate) instead: Option<String>,
 }
 
 /// Whether the API's service is ready.
@@ -74,19 +76,21 @@ pub(crate) struct Shared(Arc<Mutex<World>>);
 impl Shared {
     pub(crate) fn new(setting: Setting) -> Self {
         let mut server = Server::new(setting.with_refresh_tokens(), setting.ends_the_old);
-        let preset = (!setting.by_itself()).then(|| server.login_elsewhere());
-        let (ahead, backoff) = if setting.by_chance { (0.2, 0.2) } else { (0.0, 0.0) };
+        let preset = (!setting.has_own_credentials()).then(|| server.login_elsewhere());
+        let (ahead, backoff) = if setting.with_jitter { (0.2, 0.2) } else { (0.0, 0.0) };
         Self(Arc::new(Mutex::new(World {
             clocks: Clocks::start(),
             server,
-            reference: Reference::new(preset, Chance { ahead, backoff }, setting.token_service),
-            asks: Vec::new(),
-            calls: BTreeMap::new(),
-            calls_begun: 0,
-            goes_on: None,
-            landed: Vec::new(),
-            landings: 0,
-            refusals: 0,
+            reference: Reference::new(preset, JitterRange { ahead, backoff }, setting.token_service),
+            callers: Vec::new(),
+            token_requests: BTreeMap::new(),
+            token_requests_begun: 0,
+            continues: None,
+            ended_refreshes: Vec::new(),
+            refreshes_ended: 0,
+            rejection_count: 0,
+            restarted: Vec::new(),
+            services: 0,
             api_delay: 0,
             gate: Gate::default(),
             has_token_service: setting.token_service,
@@ -107,7 +111,7 @@ impl World {
         self.clocks.now()
     }
 
-    /// Notes what happens, for whoever has to find out why a sequence fails.
+    /// Adds an event to the log, which explains the failure of a sequence.
     pub(crate) fn note(&mut self, what: impl Display) {
         let seconds = self.now().mono as f64 / 1e9;
         self.log.push(format!("{seconds:>12.3} s  {what}"));
@@ -118,11 +122,11 @@ impl World {
         self.faults.push(what.to_string());
     }
 
-    pub(crate) fn saw(&mut self, corner: Seen) {
-        self.seen.insert(corner);
+    pub(crate) fn cover(&mut self, case: Case) {
+        self.seen.insert(case);
     }
 
-    /// The faults and the story that led there.
+    /// Returns the first fault with the log.
     pub(crate) fn report(&self) -> Result<(), String> {
         match self.faults.first() {
             None => Ok(()),
@@ -130,34 +134,43 @@ impl World {
         }
     }
 
-    /// The flights that ended in this very moment.
-    pub(crate) fn just_landed(&self) -> impl Iterator<Item = &Landed> {
+    /// Returns the refreshes that ended in this moment.
+    pub(crate) fn just_ended(&self) -> impl Iterator<Item = &EndedRefresh> {
         let now = self.now().mono;
-        self.landed.iter().filter(move |landed| landed.at == now)
+        self.ended_refreshes.iter().filter(move |ended_refreshes| ended_refreshes.at == now)
     }
 }
 
 impl World {
-    /// Changes what the reference is not told of.
+    /// Counts a service of the layer that is polled for the first time or dropped.
+    pub(crate) fn count_services(&mut self, change: isize) {
+        self.services = self.services.saturating_add_signed(change);
+        self.reference.connected = self.has_token_service || self.services > 0;
+    }
+
+    /// Changes the servers and the clocks, which the reference does not observe.
     pub(crate) fn changes(&mut self, step: Step) {
         match step {
             Step::Server(mode) => self.server.mode = mode,
             Step::Lifetime(lifetime) => self.server.lifetime = lifetime,
             Step::Rotates(rotates) => self.server.rotates = rotates,
             Step::LogOut => self.server.log_out(),
-            Step::RefuseAll(refuses) => self.server.refuses_all = refuses,
+            Step::ApiRejectsAll(rejects) => self.server.rejects_all = rejects,
             Step::ApiDelay(millis) => self.api_delay = millis,
             Step::Wall(secs) => self.clocks.step_wall(secs),
-            Step::Refuse => {
+            Step::ApiRejectsNewest => {
                 if let Some(token) = &self.reference.token {
-                    self.server.refuse(&token.access);
+                    self.server.reject(&token.access);
                 }
             }
             Step::ApiReady(true) => self.gate.open(),
-            // Where token calls go through the same service, they would wait as well, and nobody would see them.
+            // If token requests use the same service, they would also wait, which the model does not cover.
             Step::ApiReady(false) if self.has_token_service => {
                 self.gate.closed = true;
-                self.asks.iter_mut().filter(|ask| ask.stage == Stage::Waiting).for_each(|ask| ask.gated = true);
+                self.callers
+                    .iter_mut()
+                    .filter(|caller| caller.stage == Stage::Waiting)
+                    .for_each(|caller| caller.gated = true);
             }
             _ => {}
         }
@@ -171,7 +184,7 @@ impl Gate {
 
     fn open(&mut self) {
         self.closed = false;
-        // They are tasks, which do not run at once.
+        // The wakers belong to tasks, which do not run immediately.
         self.waiting.drain(..).for_each(Waker::wake);
     }
 }

@@ -1,4 +1,4 @@
-//! What changes the token is told, at the levels that an operator expects.
+//! Changes of the token are logged at the levels that an operator expects.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use tower_oauth2::{OAuth2Layer, Token};
 use tracing::Level;
 
 use crate::endpoint;
-use crate::seen::{Seen, Told};
-use crate::support::{API_URL, TOKEN_URL, answer, conversation, get, layer, ours, pass, token};
+use crate::recorded::{Recorded, RecordedEvent};
+use crate::support::{API_URL, TOKEN_URL, answer, get, layer, mock_service, ours, pass, token};
 
-fn lines(events: &[Told]) -> Vec<(Level, &str)> {
+fn lines(events: &[RecordedEvent]) -> Vec<(Level, &str)> {
     events.iter().map(|event| (event.level, event.field("message").unwrap())).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_reason_has_a_word() {
-    let (seen, _listening) = Seen::listen();
-    let (service, mut server) = conversation(&layer());
+async fn each_refresh_has_its_reason() {
+    let (recorded, _subscriber) = Recorded::install();
+    let (service, mut server) = mock_service(&layer());
     let tokens = service.tokens();
     let mut send = async |status| {
         let sent = tokio::spawn(service.clone().oneshot(get(API_URL)));
@@ -39,28 +39,29 @@ async fn each_reason_has_a_word() {
     tokens.invalidate();
     send(200).await;
     let (_, ()) = tokio::join!(async { tokens.refresh().await.unwrap() }, async {
-        server.grants(token("b", 600)).await;
+        server.issue_token(token("b", 600)).await;
     });
     pass(Duration::from_secs(400)).await;
     tokens.get().await.unwrap();
-    server.grants(token("c", 600)).await;
+    server.issue_token(token("c", 600)).await;
     pass(Duration::from_millis(1)).await;
 
-    let reasons: Vec<_> = seen.flights().iter().map(|span| span.field("oauth2.reason").unwrap().to_owned()).collect();
-    assert_eq!(reasons, ["first", "expired", "refused", "invalidated", "asked", "ahead"]);
-    let begun: Vec<_> =
-        seen.events("token call begins").iter().map(|told| told.fields["oauth2.reason"].clone()).collect();
-    assert_eq!(begun, reasons);
+    let reasons: Vec<_> =
+        recorded.refresh_spans().iter().map(|span| span.field("oauth2.reason").unwrap().to_owned()).collect();
+    assert_eq!(reasons, ["missing", "expired", "rejected", "invalidated", "forced", "proactive"]);
+    let started = recorded.events("refresh started");
+    assert_eq!(started.len(), reasons.len());
+    assert!(started.iter().all(|event| event.field("oauth2.reason").is_none()), "only the span has the reason");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_user_and_the_servers_do_to_the_token() {
-    let (seen, _listening) = Seen::listen();
-    let (service, mut server) = conversation(&layer());
+async fn changes_and_rejections_of_the_token() {
+    let (recorded, _subscriber) = Recorded::install();
+    let (service, mut server) = mock_service(&layer());
     let tokens = service.tokens();
     tokens.set(Token::bearer("a").unwrap());
     for _ in 0..2 {
-        // Both with the first token: the second refusal is late.
+        // Both requests have the first token, so the second rejection is late.
         let one = tokio::spawn(service.clone().oneshot(get(API_URL)));
         let two = tokio::spawn(service.clone().oneshot(get(API_URL)));
         let (first, second) = (server.next().await.1, server.next().await.1);
@@ -68,7 +69,7 @@ async fn what_the_user_and_the_servers_do_to_the_token() {
         second.send_response(answer(401, ""));
         one.await.unwrap().unwrap();
         two.await.unwrap().unwrap();
-        // Its successor is refused at once, too, and then it is too early for another.
+        // The next token is rejected at once too, and it is too early for another refresh.
         let sent = tokio::spawn(service.clone().oneshot(get(API_URL)));
         let (request, respond) = server.next().await;
         if request.uri() == TOKEN_URL {
@@ -82,32 +83,32 @@ async fn what_the_user_and_the_servers_do_to_the_token() {
     tokens.invalidate();
     tokens.forget();
 
-    let all = seen.all().events.clone();
-    let of_the_token = lines(&all)
-        .into_iter()
-        .filter(|(_, message)| message.contains("token ") || *message == "an older token refused");
-    let told: Vec<_> =
-        of_the_token.filter(|(_, message)| !message.contains("call") && !message.contains("wait")).collect();
+    let all = recorded.all().events.clone();
+    let of_the_token =
+        lines(&all).into_iter().filter(|(_, message)| message.contains("token ") || *message == "older token rejected");
+    let event: Vec<_> = of_the_token
+        .filter(|(_, message)| !message.contains("refresh superseded") && !message.contains("wait"))
+        .collect();
     assert_eq!(
-        told[..5],
+        event[..5],
         [
             (Level::DEBUG, "token set"),
-            (Level::DEBUG, "token refused, and given up"),
-            (Level::TRACE, "an older token refused"),
+            (Level::DEBUG, "token rejected, and a refresh starts"),
+            (Level::TRACE, "older token rejected"),
             (Level::DEBUG, "token obtained"),
-            (Level::DEBUG, "token refused again, and kept for the back-off"),
+            (Level::DEBUG, "token rejected again, and kept until the back-off has passed"),
         ]
     );
-    assert_eq!(told[told.len() - 2..], [(Level::DEBUG, "token invalidated"), (Level::DEBUG, "token forgotten")]);
+    assert_eq!(event[event.len() - 2..], [(Level::DEBUG, "token invalidated"), (Level::DEBUG, "token forgotten")]);
 }
 
-/// Of single requests at the lowest level only, in the span of the request.
+/// Events of single requests have the level `TRACE`, and belong to the span of the request.
 #[tokio::test(start_paused = true)]
-async fn who_waits_and_who_is_turned_away() {
+async fn waiting_and_failing_fast() {
     use tracing::Instrument;
 
-    let (seen, _listening) = Seen::listen();
-    let (service, mut server) = conversation(&layer());
+    let (recorded, _subscriber) = Recorded::install();
+    let (service, mut server) = mock_service(&layer());
     let request = service.clone().oneshot(get(API_URL)).instrument(tracing::info_span!("request"));
     let sent = tokio::spawn(request);
     let (_, respond) = server.token_request().await;
@@ -116,50 +117,51 @@ async fn who_waits_and_who_is_turned_away() {
     ours(sent.await.unwrap().unwrap_err());
     ours(service.oneshot(get(API_URL)).await.unwrap_err());
 
-    for message in ["waits for a token", "has waited for a token"] {
-        let told = seen.event(message);
-        assert_eq!((told.level, told.within), (Level::TRACE, vec!["request"]));
+    for message in ["waiting for a token", "finished waiting for a token"] {
+        let event = recorded.event(message);
+        assert_eq!((event.level, event.within), (Level::TRACE, vec!["request"]));
     }
-    assert_eq!(seen.event("has waited for a token").field("oauth2.duration_ms"), Some("100"));
-    let turned_away = seen.event("turned away without a token");
-    assert_eq!((turned_away.level, turned_away.field("error.type")), (Level::TRACE, Some("overloaded")));
+    assert_eq!(recorded.event("finished waiting for a token").field("oauth2.duration_ms"), Some("100"));
+    let failed_fast = recorded.event("failed without waiting for a token");
+    assert_eq!((failed_fast.level, failed_fast.field("error.type")), (Level::TRACE, Some("overloaded")));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_of_a_sibling() {
-    let (seen, _listening) = Seen::listen();
+async fn a_token_of_another_process() {
+    let (recorded, _subscriber) = Recorded::install();
     let store = MemoryStore::new();
-    let sibling = || {
+    let process = || {
         let grant = RefreshToken::new(TOKEN_URL, Client::public("app"), "r").unwrap();
         OAuth2Layer::new(grant.persisted(store.clone())).token_service(endpoint(vec![]))
     };
-    let (one, two) = (sibling(), sibling());
+    let (one, two) = (process(), process());
     one.tokens().get().await.unwrap();
     two.tokens().get().await.unwrap();
-    let outcomes: Vec<_> = seen.flights().iter().map(|span| span.field("oauth2.outcome").unwrap().to_owned()).collect();
-    assert_eq!(outcomes, ["ok", "at_hand"], "the second one found it in the store");
+    let outcomes: Vec<_> =
+        recorded.refresh_spans().iter().map(|span| span.field("oauth2.outcome").unwrap().to_owned()).collect();
+    assert_eq!(outcomes, ["ok", "local"], "the second layer loads the token from the store");
     one.tokens().refresh().await.unwrap();
     pass(Duration::from_millis(1)).await;
 }
 
-/// Nobody gets what a flight brings that was overtaken, and it is no failure.
+/// The result of a superseded refresh is discarded, and the refresh has not failed.
 #[tokio::test(start_paused = true)]
-async fn a_flight_that_was_overtaken() {
-    let (seen, _listening) = Seen::listen();
-    let (service, mut server) = conversation(&layer());
+async fn a_superseded_refresh() {
+    let (recorded, _subscriber) = Recorded::install();
+    let (service, mut server) = mock_service(&layer());
     let tokens = service.tokens();
     for status in [200, 503] {
         let sent = tokio::spawn(service.clone().oneshot(get(API_URL)));
         let (_, respond) = server.token_request().await;
         tokens.set(Token::bearer("set").unwrap());
         respond.send_response(answer(status, token("late", 600)));
-        assert_eq!(server.serves().await.as_deref(), Some("Bearer set"));
+        assert_eq!(server.next_authorization().await.as_deref(), Some("Bearer set"));
         sent.await.unwrap().unwrap();
         tokens.invalidate();
     }
-    for span in seen.flights() {
-        assert_eq!((span.field("oauth2.outcome"), span.field("error.type")), (Some("overtaken"), None));
+    for span in recorded.refresh_spans() {
+        assert_eq!((span.field("oauth2.outcome"), span.field("error.type")), (Some("superseded"), None));
     }
-    let told = seen.events("token call overtaken: another token was set, or this one forgotten");
-    assert_eq!(told.iter().map(|told| told.level).collect::<Vec<_>>(), [Level::DEBUG; 2]);
+    let event = recorded.events("refresh superseded: a token was set or forgotten");
+    assert_eq!(event.iter().map(|event| event.level).collect::<Vec<_>>(), [Level::DEBUG; 2]);
 }

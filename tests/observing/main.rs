@@ -1,21 +1,21 @@
-//! What is told of a layer: spans and events to a subscriber, numbers to a recorder. Conversations with a mock, as in
-//! `behaviour`.
+//! The spans, events and metrics of a layer. The tests use a mock service, like those in `behaviour`.
 #![cfg(all(feature = "metrics", feature = "tracing"))]
 
-#[allow(dead_code, reason = "made for the tests of behaviour")]
+#[allow(dead_code, reason = "shared with the tests in `behaviour`, which use all of it")]
 #[path = "../behaviour/support.rs"]
 mod support;
 
+mod callback_subscriber;
 mod events;
 mod failures;
-mod meddler;
+mod fast_path;
+mod log_lines;
+mod metric_values;
+mod misbehaving_subscribers;
 mod names;
-mod numbers;
-mod quiet;
+mod recorded;
 mod secrets;
-mod seen;
 mod spans;
-mod trouble;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -26,11 +26,11 @@ use tower::util::BoxCloneSyncService;
 
 use self::support::{Body, TokenService, answer, token};
 
-/// A token endpoint that gives these answers, one after the other, and then tokens.
-fn endpoint(answers: Vec<Response<Body>>) -> TokenService {
-    let answers = Arc::new(Mutex::new(VecDeque::from(answers)));
+/// A token endpoint that returns these responses in order, and then tokens.
+fn endpoint(responses: Vec<Response<Body>>) -> TokenService {
+    let responses = Arc::new(Mutex::new(VecDeque::from(responses)));
     BoxCloneSyncService::new(service_fn(move |_: Request<Body>| {
-        let next = answers.lock().unwrap().pop_front();
+        let next = responses.lock().unwrap().pop_front();
         std::future::ready(Ok(next.unwrap_or_else(|| answer(200, token("a", 3600)))))
     }))
 }

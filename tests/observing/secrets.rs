@@ -1,4 +1,4 @@
-//! With every level on, and through all that can happen, no secret is told.
+//! No secret is recorded at any level, in any situation.
 
 use std::fmt::Write as _;
 use std::io;
@@ -10,20 +10,19 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
 use tower::{BoxError, Layer, ServiceExt, service_fn};
 use tower_oauth2::client::Client;
-use tower_oauth2::grant::{ClientCredentials, DeviceCode, Grant, Password, RefreshToken};
+use tower_oauth2::grant::{ClientCredentials, Context, DeviceCode, Grant, Password, RefreshToken, grant_fn};
 use tower_oauth2::store::{Entry, Key, MemoryStore, TokenStore};
-use tower_oauth2::transport::Transport;
 use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::support::{Body, answer, form, get, pass};
 
-/// Each secret of these tests holds this word.
+/// Part of each secret in these tests.
 const WORD: &str = "hunter2";
-/// A server may have a key in its address.
-const TOKEN_URL: &str = "https://auth.example.com/hunter2-path/token?key=hunter2-query";
-const DEVICE_URL: &str = "https://auth.example.com/hunter2-path/device?key=hunter2-query";
+/// The URL of a server may have a key in its query. Only the path is recorded.
+const TOKEN_URL: &str = "https://auth.example.com/tenant/token?key=hunter2-query";
+const DEVICE_URL: &str = "https://auth.example.com/tenant/device?key=hunter2-query";
 const API_URL: &str = "https://api.example.com/hunter2-path?key=hunter2-query";
 
 #[derive(Clone, Default)]
@@ -47,10 +46,10 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-/// A server that repeats what it was sent, in every place where a server can say something.
+/// A server that repeats the request in each member of its response.
 async fn echo(request: http::Request<Body>, status: u16) -> Result<http::Response<Body>, BoxError> {
     if status == 0 {
-        return Err("hunter2 is what the connection failed with".into());
+        return Err("connection failed: hunter2".into());
     }
     let path = request.uri().path().to_owned();
     if request.uri().host() == Some("api.example.com") {
@@ -84,14 +83,14 @@ async fn echo(request: http::Request<Body>, status: u16) -> Result<http::Respons
     })
 }
 
-/// A store whose errors tell everything.
-struct Talks(MemoryStore);
+/// A store whose errors contain secrets.
+struct LeakyStore(MemoryStore);
 
-impl TokenStore for Talks {
+impl TokenStore for LeakyStore {
     type Lock = <MemoryStore as TokenStore>::Lock;
 
     async fn load(&self, _: &Key) -> Result<Option<Entry>, BoxError> {
-        Err("redis://user:hunter2@example.com is away".into())
+        Err("redis://user:hunter2@example.com is unreachable".into())
     }
 
     async fn save(&self, _: &Key, _: &Entry, _: &mut Self::Lock) -> Result<(), BoxError> {
@@ -107,12 +106,12 @@ impl TokenStore for Talks {
     }
 }
 
-/// A layer with this grant, through all that can happen to it.
-async fn life<G: Grant>(grant: G) {
+/// Runs a layer with this grant through many situations.
+async fn run<G: Grant>(grant: G) {
     let status = Arc::new(Mutex::new(200));
-    let asked = status.clone();
+    let current = status.clone();
     let inner = service_fn(move |request| {
-        let status = *asked.lock().unwrap();
+        let status = *current.lock().unwrap();
         echo(request, status)
     });
     let service = OAuth2Layer::new(grant).layer(inner);
@@ -122,7 +121,7 @@ async fn life<G: Grant>(grant: G) {
         let two = (service.clone().oneshot(get(API_URL)), service.clone().oneshot(get(API_URL)));
         let _ = tokio::join!(two.0, two.1, tokio::time::timeout(Duration::ZERO, tokens.get()));
         let _ = service.clone().oneshot(get(API_URL)).await;
-        // Due, and then ended.
+        // First the token is due, then it has expired.
         for _ in 0..2 {
             pass(Duration::from_secs(350)).await;
             let _ = service.clone().oneshot(get(API_URL)).await;
@@ -143,37 +142,34 @@ async fn none_at_any_level() {
         .with_max_level(tracing::Level::TRACE)
         .with_span_events(FmtSpan::FULL)
         .with_writer(log.clone());
-    let _listening = tracing::subscriber::set_default(subscriber.finish());
+    let _subscriber = tracing::subscriber::set_default(subscriber.finish());
     let recorder = PrometheusBuilder::new().build_recorder();
-    let _recording = metrics::set_default_local_recorder(&recorder);
+    let _recorder = metrics::set_default_local_recorder(&recorder);
 
     let post = || Client::post("id", "hunter2-post");
-    life(
-        ClientCredentials::new(TOKEN_URL, Client::basic("id", "hunter2-basic")).unwrap().param("key", "hunter2-param"),
-    )
-    .await;
-    life(Password::new(TOKEN_URL, post(), "alice", "hunter2-password").unwrap()).await;
-    life(RefreshToken::new(TOKEN_URL, post(), "hunter2-refresh").unwrap().persisted(MemoryStore::new())).await;
-    life(RefreshToken::new(TOKEN_URL, post(), "hunter2-refresh").unwrap().persisted(Talks(MemoryStore::new()))).await;
-    life(DeviceCode::new(DEVICE_URL, TOKEN_URL, post(), |_| {}).unwrap().relogin().pkce()).await;
+    run(ClientCredentials::new(TOKEN_URL, Client::basic("id", "hunter2-basic")).unwrap().param("key", "hunter2-param"))
+        .await;
+    run(Password::new(TOKEN_URL, post(), "alice", "hunter2-password").unwrap()).await;
+    run(RefreshToken::new(TOKEN_URL, post(), "hunter2-refresh").unwrap().persisted(MemoryStore::new())).await;
+    run(RefreshToken::new(TOKEN_URL, post(), "hunter2-refresh").unwrap().persisted(LeakyStore(MemoryStore::new())))
+        .await;
+    run(DeviceCode::new(DEVICE_URL, TOKEN_URL, post(), |_| {}).unwrap().relogin(true).pkce()).await;
     #[cfg(feature = "loopback")]
-    life(
-        tower_oauth2::grant::AuthorizationCode::new(DEVICE_URL, TOKEN_URL, post())
-            .unwrap()
-            .token(Token::bearer("hunter2-preset").unwrap().with_refresh_token("hunter2-refresh"))
-            .browser(|_| {})
-            .announce(|_| {})
-            .relogin()
-            .timeout(Duration::from_secs(1)),
-    )
+    run(tower_oauth2::grant::AuthorizationCode::new(DEVICE_URL, TOKEN_URL, post())
+        .unwrap()
+        .token(Token::bearer("hunter2-preset").unwrap().with_refresh_token("hunter2-refresh"))
+        .browser(|_| {})
+        .announce(|_| {})
+        .relogin(true)
+        .timeout(Duration::from_secs(1)))
     .await;
-    let own = |_: Option<Token>, http: Transport| async move {
+    let own = grant_fn(async |cx: Context| {
         let request = http::Request::get(TOKEN_URL).body(Bytes::from_static(b"hunter2")).unwrap();
-        let answer = http.send(request).await?;
-        assert_ne!(answer.status(), 302, "hunter2");
-        Err(Error::caused_by(ErrorKind::Malformed, format!("hunter2 {answer:?}")))
-    };
-    life(own).await;
+        let response = cx.transport().send(request).await?;
+        assert_ne!(response.status(), 302, "hunter2");
+        Err(Error::caused_by(ErrorKind::Malformed, format!("hunter2 {response:?}")))
+    });
+    run(own).await;
 
     let mut text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     write!(text, "{}", recorder.handle().render()).unwrap();
@@ -183,16 +179,17 @@ async fn none_at_any_level() {
         "device_code",
         "token obtained",
         "token store failed",
-        "token call failed",
-        "login_needed",
+        "refresh failed",
+        "auth.example.com/tenant/token",
+        "login_required",
         "invalid_grant",
         "panicked",
-        "waits for a token",
-        "turned away",
-        "token refused",
+        "waiting for a token",
+        "failed without waiting",
+        "token rejected",
         "tower_oauth2_store_errors_total",
     ] {
-        assert!(text.contains(public), "{public} was not told: the test does not look where it should");
+        assert!(text.contains(public), "{public} was not recorded: the test searches the wrong text");
     }
     let line = text.lines().find(|line| line.contains(WORD));
     assert_eq!(line, None);

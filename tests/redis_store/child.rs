@@ -1,4 +1,4 @@
-//! Another process that has the turn: this program, started again.
+//! Another process that holds the lock: this program, started again.
 
 use std::io::{BufRead, BufReader, Lines, Write, stdin};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -11,12 +11,12 @@ use crate::{entry, key};
 
 pub(crate) struct Holder {
     child: Child,
-    orders: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
+    requests: ChildStdin,
+    responses: Lines<BufReader<ChildStdout>>,
 }
 
 impl Holder {
-    /// Returns when it has the turn.
+    /// Starts the process and waits until it holds the lock.
     pub(crate) fn start(redis: &Redis, lease: Duration) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["child::the_holder", "--exact", "--ignored", "--nocapture"])
@@ -26,29 +26,29 @@ impl Holder {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let orders = child.stdin.take().unwrap();
-        let answers = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut holder = Self { child, orders, answers };
-        holder.answer("holds ");
+        let requests = child.stdin.take().unwrap();
+        let responses = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut holder = Self { child, requests, responses };
+        holder.response("holds ");
         holder
     }
 
-    /// Has it save this generation, and returns what came of it.
+    /// Makes it save this version, and returns the result.
     pub(crate) fn save(&mut self, generation: u64) -> String {
-        writeln!(self.orders, "{generation}").unwrap();
-        self.answer("saved ")
+        writeln!(self.requests, "{generation}").unwrap();
+        self.response("saved ")
     }
 
     pub(crate) fn signal(&self, name: &str) {
         signal(name, &self.child.id().to_string());
     }
 
-    /// The test program says things of its own.
-    fn answer(&mut self, begins: &str) -> String {
+    /// Reads the next response. The test harness prints other lines.
+    fn response(&mut self, prefix: &str) -> String {
         loop {
-            let line = self.answers.next().expect("the holder lives").unwrap();
-            if let Some((_, answer)) = line.split_once(begins) {
-                return answer.to_owned();
+            let line = self.responses.next().expect("the holder is running").unwrap();
+            if let Some((_, response)) = line.split_once(prefix) {
+                return response.to_owned();
             }
         }
     }
@@ -68,10 +68,10 @@ fn the_holder() {
     let lease = Duration::from_millis(std::env::var("LEASE").unwrap().parse().unwrap());
     let store = RedisStore::new(url).unwrap().lease(lease);
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut turn = runtime.block_on(store.lock(&key())).unwrap();
-    println!("holds {turn:?}");
+    let mut lock = runtime.block_on(store.lock(&key())).unwrap();
+    println!("holds {lock:?}");
     for generation in stdin().lines() {
         let entry = entry(generation.unwrap().parse().unwrap());
-        println!("saved {:?}", runtime.block_on(store.save(&key(), &entry, &mut turn)));
+        println!("saved {:?}", runtime.block_on(store.save(&key(), &entry, &mut lock)));
     }
 }

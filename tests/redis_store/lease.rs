@@ -1,4 +1,4 @@
-//! Whose turn it is.
+//! The lock: a lease with a fencing token.
 
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -9,75 +9,75 @@ use tower_oauth2::store::{RedisStore, TokenStore};
 use crate::child::Holder;
 use crate::proxy::Proxy;
 use crate::server::Redis;
-use crate::{comes, entry, key, until};
+use crate::{entry, key, soon, until};
 
 const SHORT: Duration = Duration::from_millis(600);
 const LONG: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn one_at_a_time() {
+async fn one_store_at_a_time_holds_the_lock() {
     let Some(redis) = Redis::start() else { return };
     let (one, two) = (redis.store(), redis.store());
-    let turn = one.lock(&key()).await.unwrap();
+    let lock = one.lock(&key()).await.unwrap();
     let key = key();
     let mut waiting = pin!(two.lock(&key));
-    timeout(Duration::from_secs(1), &mut waiting).await.expect_err("it is the other's turn");
-    let _elsewhere = comes(two.lock(&crate::key().subject("alice"))).await.unwrap();
-    drop(turn);
-    comes(waiting).await.unwrap();
+    timeout(Duration::from_secs(1), &mut waiting).await.expect_err("the other store holds the lock");
+    let _elsewhere = soon(two.lock(&crate::key().subject("alice"))).await.unwrap();
+    drop(lock);
+    soon(waiting).await.unwrap();
 }
 
 #[tokio::test]
-async fn one_process_at_a_time() {
+async fn one_process_at_a_time_holds_the_lock() {
     let Some(redis) = Redis::start() else { return };
     let mut holder = Holder::start(&redis, LONG);
     let store = redis.store();
     let key = key();
     let mut waiting = pin!(store.lock(&key));
-    timeout(Duration::from_secs(1), &mut waiting).await.expect_err("it is the other process's turn");
+    timeout(Duration::from_secs(1), &mut waiting).await.expect_err("the other process holds the lock");
     assert_eq!(holder.save(1), "Ok(())");
     assert_eq!(store.load(&key).await.unwrap(), Some(entry(1)));
 }
 
-/// A person may take their time to log in.
+/// A login can take minutes.
 #[tokio::test]
-async fn who_has_the_turn_keeps_it() {
+async fn a_held_lease_is_extended() {
     let Some(redis) = Redis::start() else { return };
     let (one, two) = (redis.store().lease(SHORT), redis.store());
-    let mut turn = one.lock(&key()).await.unwrap();
-    timeout(SHORT * 4, two.lock(&key())).await.expect_err("it is prolonged");
-    one.save(&key(), &entry(1), &mut turn).await.unwrap();
+    let mut lock = one.lock(&key()).await.unwrap();
+    timeout(SHORT * 4, two.lock(&key())).await.expect_err("the lease is extended");
+    one.save(&key(), &entry(1), &mut lock).await.unwrap();
 }
 
 #[tokio::test]
-async fn the_turn_of_a_process_that_died_ends() {
+async fn the_lease_of_a_killed_process_expires() {
     let Some(redis) = Redis::start() else { return };
     let holder = Holder::start(&redis, Duration::from_secs(2));
     let store = redis.store();
     holder.signal("-KILL");
     let died = Instant::now();
-    comes(store.lock(&key())).await.unwrap();
-    assert!(died.elapsed() > Duration::from_secs(1), "it was not given back, and ended by itself");
+    soon(store.lock(&key())).await.unwrap();
+    assert!(died.elapsed() > Duration::from_secs(1), "the lease was not released, and expired");
 }
 
-/// Its machine slept, or it was paged out.
+/// A process can be stopped, for example because its machine sleeps.
 #[tokio::test]
-async fn a_late_process_does_not_overwrite() {
+async fn a_late_process_does_not_overwrite_a_newer_token() {
     let Some(redis) = Redis::start() else { return };
     let mut late = Holder::start(&redis, SHORT);
     late.signal("-STOP");
     let store = redis.store();
-    let mut turn = comes(store.lock(&key())).await.unwrap();
+    let mut lock = soon(store.lock(&key())).await.unwrap();
     late.signal("-CONT");
     let outcome = late.save(9);
-    assert!(outcome.contains("another process has renewed the token"), "{outcome}");
-    store.save(&key(), &entry(1), &mut turn).await.unwrap();
+    assert!(outcome.contains("another process has refreshed the token"), "{outcome}");
+    store.save(&key(), &entry(1), &mut lock).await.unwrap();
     assert_eq!(store.load(&key()).await.unwrap(), Some(entry(1)));
 }
 
-/// It may have the only refresh token that is good.
+/// The late process may have the only valid refresh token.
 #[tokio::test]
-async fn a_late_one_saves_if_nobody_came_since() {
+async fn a_late_process_saves_if_no_other_process_had_the_lease() {
     let Some(redis) = Redis::start() else { return };
     let mut late = Holder::start(&redis, SHORT);
     late.signal("-STOP");
@@ -87,64 +87,86 @@ async fn a_late_one_saves_if_nobody_came_since() {
     assert_eq!(late.save(1), "Ok(())");
 }
 
-/// One who goes away while they wait, while they are asked for, or before they are answered.
+/// A future is dropped while it waits, while the command is sent, or before the response arrives.
 #[tokio::test]
-async fn a_dropped_wish_does_not_take_the_turn() {
+async fn a_dropped_lock_future_does_not_take_the_lock() {
     let Some(redis) = Redis::start() else { return };
     let store = redis.store();
-    for patience in [0, 1, 2, 5, 10, 100] {
-        let turn = store.lock(&key()).await.unwrap();
-        let _ = timeout(Duration::from_millis(patience), store.lock(&key())).await.expect_err("it is taken");
-        drop(turn);
-        let _ = timeout(Duration::from_millis(patience), store.lock(&key())).await;
+    for millis in [0, 1, 2, 5, 10, 100] {
+        let lock = store.lock(&key()).await.unwrap();
+        let _ = timeout(Duration::from_millis(millis), store.lock(&key())).await.expect_err("the lock is held");
+        drop(lock);
+        let _ = timeout(Duration::from_millis(millis), store.lock(&key())).await;
     }
-    comes(store.lock(&key())).await.unwrap();
+    soon(store.lock(&key())).await.unwrap();
 }
 
-/// The wish is already with the server, which stands still, and comes to be read after it was given up.
+/// The paused server reads the request for the lock after its future was dropped.
 #[tokio::test]
-async fn a_wish_that_was_given_up_comes_to_nothing() {
+async fn an_abandoned_claim_has_no_effect() {
     let Some(redis) = Redis::start() else { return };
-    let store = redis.store().deadline(Duration::from_millis(300));
+    let store = redis.store().command_timeout(Duration::from_millis(300));
     store.load(&key()).await.unwrap();
     redis.pause();
     store.lock(&key()).await.unwrap_err();
-    timeout(Duration::from_millis(100), store.lock(&key())).await.expect_err("it stands still");
+    timeout(Duration::from_millis(100), store.lock(&key())).await.expect_err("the server is paused");
     sleep(Duration::from_millis(500)).await;
     redis.resume();
-    comes(redis.store().lock(&key())).await.unwrap();
+    soon(redis.store().lock(&key())).await.unwrap();
 }
 
-/// The wish is under way for longer than the word that it was given up.
+/// The request for the lock arrives after the command that abandons it.
 #[tokio::test]
-async fn a_wish_that_is_overtaken_comes_to_nothing() {
+async fn a_claim_that_arrives_late_has_no_effect() {
     let Some(redis) = Redis::start() else { return };
     let proxy = Proxy::start(&redis).await;
-    let store = RedisStore::new(proxy.url()).unwrap().deadline(Duration::from_millis(500));
+    let store = RedisStore::new(proxy.url()).unwrap().command_timeout(Duration::from_millis(500));
     store.load(&key()).await.unwrap();
     proxy.go_silent();
     store.lock(&key()).await.unwrap_err();
     until(|| redis.dump().contains(":given-up:")).await;
     proxy.deliver();
     sleep(Duration::from_millis(200)).await;
-    comes(redis.store().lock(&key())).await.unwrap();
+    soon(redis.store().lock(&key())).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_turn_is_given_back_without_a_runtime_or_ends() {
+async fn a_lock_is_released_without_a_runtime_or_expires() {
     let Some(redis) = Redis::start() else { return };
     let (one, two) = (redis.store(), redis.store());
-    let turn = one.lock(&key()).await.unwrap();
-    std::thread::spawn(move || drop(turn)).join().unwrap();
-    comes(two.lock(&key())).await.unwrap();
+    let lock = one.lock(&key()).await.unwrap();
+    std::thread::spawn(move || drop(lock)).join().unwrap();
+    soon(two.lock(&key())).await.unwrap();
 
     let (key, short) = (key(), redis.store().lease(SHORT));
-    let turn = std::thread::spawn(move || {
+    let locking = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(short.lock(&key)).unwrap()
     });
-    // Its runtime has ended: nobody prolongs it and nobody gives it back.
-    let turn = turn.join().unwrap();
-    drop(turn);
-    comes(two.lock(&crate::key())).await.unwrap();
+    // Its runtime has shut down, so the lease is neither extended nor released.
+    let lock = locking.join().unwrap();
+    drop(lock);
+    soon(two.lock(&crate::key())).await.unwrap();
+}
+
+/// `try_lock` takes a free lock, and does not wait for a held one.
+#[tokio::test]
+async fn try_lock_does_not_wait() {
+    let Some(redis) = Redis::start() else { return };
+    let store = redis.store();
+    let lock = store.try_lock(&key()).await.unwrap().expect("the lock is free");
+    assert!(redis.store().try_lock(&key()).await.unwrap().is_none());
+    drop(lock);
+    soon(store.lock(&key())).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_longest_lease_is_a_lease() {
+    let Some(redis) = Redis::start() else { return };
+    let store = redis.store().lease(Duration::MAX).command_timeout(Duration::MAX);
+    let mut lease = soon(store.lock(&key())).await.unwrap();
+    store.save(&key(), &entry(1), &mut lease).await.unwrap();
+    assert!(redis.store().try_lock(&key()).await.unwrap().is_none());
+    drop(lease);
+    soon(redis.store().lock(&key())).await.unwrap();
 }

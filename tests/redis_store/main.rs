@@ -1,24 +1,24 @@
-//! The Redis store against a real `redis-server`, one for each test.
+//! The Redis store with a real `redis-server`, one for each test.
 //!
-//! Without that program the tests are skipped, and say so; with `TOWER_OAUTH2_SERVERS=required` they fail.
+//! Without that program the tests print that they are skipped; with `TOWER_OAUTH2_SERVERS=required` they fail.
 #![cfg(all(unix, feature = "redis-store"))]
 
 mod child;
 mod entries;
 mod layers;
 mod lease;
-mod news;
 mod outages;
 mod proxy;
 mod secrets;
 mod server;
+mod subscriptions;
 mod tls;
 
 #[allow(dead_code, reason = "of what starts the authorization servers, only the skipping is used")]
 #[path = "../servers/harness.rs"]
 mod harness;
-#[path = "../servers/keeper.rs"]
-mod keeper;
+#[path = "../servers/process.rs"]
+mod process;
 #[path = "../../examples/support/mod.rs"]
 mod support;
 
@@ -36,15 +36,15 @@ pub(crate) fn entry(generation: u64) -> Entry {
     Entry::new(token.with_refresh_token(format!("refresh-{generation}")), generation)
 }
 
-/// Whether it comes about within ten seconds: a bound for a sick machine, no measure.
-pub(crate) async fn comes<F: Future>(future: F) -> F::Output {
+/// Awaits a future with a timeout of ten seconds, which only matters on a very slow machine.
+pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(10), future).await.expect("it takes too long")
 }
 
-/// Waits until it is so.
-pub(crate) async fn until(mut so: impl FnMut() -> bool) {
-    comes(async {
-        while !so() {
+/// Waits until the condition holds.
+pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
+    soon(async {
+        while !condition() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })

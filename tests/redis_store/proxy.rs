@@ -1,4 +1,4 @@
-//! A network that fails in the worst way: without an error.
+//! A network that fails without an error.
 
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::server::{PASSWORD, Redis};
 
-/// What stands between the store and the server.
+/// A proxy between the store and the server.
 pub(crate) struct Proxy {
     port: u16,
     silent: watch::Sender<bool>,
@@ -22,7 +22,7 @@ impl Proxy {
             loop {
                 let (near, _) = listener.accept().await.unwrap();
                 let far = TcpStream::connect(&server).await.unwrap();
-                tokio::spawn(carry(near, far, state.subscribe()));
+                tokio::spawn(forward(near, far, state.subscribe()));
             }
         });
         Self { port, silent }
@@ -32,18 +32,18 @@ impl Proxy {
         format!("redis://:{PASSWORD}@127.0.0.1:{}", self.port)
     }
 
-    /// Nothing arrives any more on the connections that there are; new ones are as always.
+    /// Stops forwarding on existing connections. New connections work.
     pub(crate) fn go_silent(&self) {
         self.silent.send_replace(true);
     }
 
-    /// What was under way arrives.
+    /// Forwards the delayed data.
     pub(crate) fn deliver(&self) {
         self.silent.send_replace(false);
     }
 }
 
-async fn carry(mut near: TcpStream, mut far: TcpStream, mut silent: watch::Receiver<bool>) {
+async fn forward(mut near: TcpStream, mut far: TcpStream, mut silent: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             _ = copy_bidirectional(&mut near, &mut far) => return,

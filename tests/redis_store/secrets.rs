@@ -1,19 +1,19 @@
-//! What can be read by those who should not.
+//! Encryption, and output without secrets.
 
 use tower_oauth2::store::{RedisStore, TokenStore};
 
 use crate::server::{PASSWORD, Redis};
-use crate::{comes, entry, key};
+use crate::{entry, key, soon};
 
 const OLD: [u8; 32] = [1; 32];
 const NEW: [u8; 32] = [2; 32];
 
 #[tokio::test]
-async fn nobody_reads_it_in_the_server() {
+async fn an_encrypted_token_is_unreadable_on_the_server() {
     let Some(redis) = Redis::start() else { return };
     let plain = redis.store().prefix("plain:");
     save(&plain, 1).await;
-    assert!(redis.dump().contains("access-1"), "this is how it would be found");
+    assert!(redis.dump().contains("access-1"), "an unencrypted token is found this way");
     plain.clear(&key(), 1).await.unwrap();
 
     let store = redis.store().encrypted(NEW);
@@ -22,30 +22,30 @@ async fn nobody_reads_it_in_the_server() {
     let dump = redis.dump();
     assert!(dump.contains("entry") && !dump.contains("access") && !dump.contains("refresh"), "{dump}");
     assert_eq!(store.load(&key()).await.unwrap(), Some(entry(1)));
-    comes(changes.wait_for(|shown| *shown == Some(entry(1)))).await.unwrap();
+    soon(changes.wait_for(|shown| *shown == Some(entry(1)))).await.unwrap();
 }
 
 #[tokio::test]
-async fn with_a_wrong_key_it_is_an_error_and_stays() {
+async fn a_wrong_key_is_an_error_and_the_entry_stays() {
     let Some(redis) = Redis::start() else { return };
     save(&redis.store().encrypted(OLD), 1).await;
     for store in [redis.store().encrypted(NEW), redis.store()] {
         let error = store.load(&key()).await.unwrap_err();
         assert!(error.to_string().contains("a key that this store was not given"), "{error}");
     }
-    let mut turn = redis.store().lock(&key()).await.unwrap();
-    assert!(redis.store().encrypted(NEW).save(&key(), &entry(1), &mut turn).await.is_err());
-    drop(turn);
+    let mut lock = redis.store().lock(&key()).await.unwrap();
+    assert!(redis.store().encrypted(NEW).save(&key(), &entry(1), &mut lock).await.is_err());
+    drop(lock);
     assert_eq!(redis.store().encrypted(OLD).load(&key()).await.unwrap(), Some(entry(1)));
     redis.store().encrypted(NEW).clear(&key(), u64::MAX).await.unwrap();
     assert_eq!(redis.store().encrypted(NEW).load(&key()).await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn keys_change_while_the_fleet_runs() {
+async fn keys_can_be_rotated_at_run_time() {
     let Some(redis) = Redis::start() else { return };
-    let before = redis.store().encrypted(OLD).encrypted_before(NEW);
-    let after = redis.store().encrypted(NEW).encrypted_before(OLD);
+    let before = redis.store().encrypted(OLD).decrypt_with(NEW);
+    let after = redis.store().encrypted(NEW).decrypt_with(OLD);
     save(&before, 1).await;
     assert_eq!(after.load(&key()).await.unwrap(), Some(entry(1)));
     save(&after, 2).await;
@@ -54,7 +54,7 @@ async fn keys_change_while_the_fleet_runs() {
     redis.store().encrypted(OLD).load(&key()).await.unwrap_err();
 }
 
-/// By somebody who can write to the server.
+/// An attacker with write access copies entries.
 #[tokio::test]
 async fn an_entry_cannot_be_moved() {
     let Some(redis) = Redis::start() else { return };
@@ -63,6 +63,9 @@ async fn an_entry_cannot_be_moved() {
     let (mine, bob) = (format!("tower-oauth2:{{{}}}", key().id()), key().subject("bob"));
     let () = redis.ask(&format!("COPY {mine} tower-oauth2:{{{}}}", bob.id()));
     assert!(store.load(&bob).await.unwrap_err().to_string().contains("does not belong here"));
+    let staging = redis.store().prefix("staging:").encrypted(OLD);
+    let () = redis.ask(&format!("COPY {mine} staging:{{{}}}", key().id()));
+    assert!(staging.load(&key()).await.unwrap_err().to_string().contains("does not belong here"));
     let () = redis.ask(&format!("HSET {mine} generation 99"));
     assert!(store.load(&key()).await.unwrap_err().to_string().contains("tampered"));
 }
@@ -71,8 +74,8 @@ async fn an_entry_cannot_be_moved() {
 async fn nothing_secret_is_printed() {
     let Some(redis) = Redis::start() else { return };
     let store = redis.store().encrypted([97; 32]);
-    let turn = store.lock(&key()).await.unwrap();
-    let printed = format!("{store:?} {turn:?}");
+    let lock = store.lock(&key()).await.unwrap();
+    let printed = format!("{store:?} {lock:?}");
     assert!(printed.contains("127.0.0.1") && printed.contains("encrypted: true"), "{printed}");
     assert!(!printed.contains(PASSWORD) && !printed.contains("97, 97") && !printed.contains("aaaa"), "{printed}");
 
@@ -82,9 +85,9 @@ async fn nothing_secret_is_printed() {
     assert!(!printed.contains("swordfish") && printed.to_lowercase().contains("auth"), "{printed}");
 }
 
-/// Some hosts leave out commands, and the server repeats the arguments of one that it does not know.
+/// The server repeats the arguments of an unknown command, and some hosts disable commands.
 #[tokio::test]
-async fn an_error_of_the_server_repeats_no_argument() {
+async fn an_error_of_the_server_does_not_repeat_arguments() {
     let Some(redis) = Redis::start_with(|| "--rename-command EVAL nothing".to_owned()) else { return };
     let error = redis.store().clear(&key(), 1).await.unwrap_err();
     let printed = format!("{error} {error:?}");
@@ -92,6 +95,6 @@ async fn an_error_of_the_server_repeats_no_argument() {
 }
 
 async fn save(store: &RedisStore, generation: u64) {
-    let mut turn = store.lock(&key()).await.unwrap();
-    store.save(&key(), &entry(generation), &mut turn).await.unwrap();
+    let mut lock = store.lock(&key()).await.unwrap();
+    store.save(&key(), &entry(generation), &mut lock).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! A Redis server of the test's own.
+//! A Redis server for one test.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -10,21 +10,21 @@ use std::time::{Duration, Instant};
 use tower_oauth2::store::RedisStore;
 
 use crate::harness::or_skip;
-use crate::keeper::{Leash, keep};
+use crate::process::{ProcessGuard, spawn};
 
-/// A server on a free port, which ends with this.
+/// A server on a free port, stopped on drop.
 pub(crate) struct Redis {
     port: u16,
     folder: PathBuf,
     options: String,
     process: String,
-    _leash: Leash,
+    _guard: ProcessGuard,
 }
 
 pub(crate) const PASSWORD: &str = "hunter2";
 
-/// Keeps nothing on disk: started again, it is empty.
-const KEEPER: &str = r#"
+/// Stores nothing on disk, so that it is empty after a restart.
+const SCRIPT: &str = r#"
 redis-server --port "$PORT" --bind 127.0.0.1 --dir "$1" --save '' --appendonly no --requirepass hunter2 $OPTIONS \
     </dev/null >/dev/null 2>&1 &
 echo $!
@@ -33,12 +33,12 @@ kill -KILL $!
 "#;
 
 impl Redis {
-    /// `None` on a machine without Redis, which is told.
+    /// Starts a server, or returns `None` and prints that the test is skipped if Redis is not installed.
     pub(crate) fn start() -> Option<Self> {
         Self::start_with(String::new)
     }
 
-    /// With further options on its command line.
+    /// Starts a server with further command line options.
     pub(crate) fn start_with(options: impl FnOnce() -> String) -> Option<Self> {
         let there = Command::new("redis-server").arg("--version").output();
         let there = there.map(|_| ()).map_err(|why| format!("{why}; Debian has it in the package `redis-server`"));
@@ -53,9 +53,9 @@ impl Redis {
         std::fs::create_dir_all(&folder).unwrap();
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            // Somebody else may have taken the port since.
-            if let Some((process, leash)) = run(port, &folder, &options) {
-                return Self { port, folder, options, process, _leash: leash };
+            // Another program may have taken the port in the meantime.
+            if let Some((process, guard)) = run(port, &folder, &options) {
+                return Self { port, folder, options, process, _guard: guard };
             }
         }
         panic!("redis-server does not start");
@@ -73,7 +73,7 @@ impl Redis {
         RedisStore::new(self.url()).unwrap()
     }
 
-    /// What a person at `redis-cli` sees.
+    /// Returns a connection without a store, like that of `redis-cli`.
     pub(crate) fn raw(&self) -> redis::Connection {
         redis::Client::open(self.url()).unwrap().get_connection().unwrap()
     }
@@ -85,7 +85,7 @@ impl Redis {
         command.query(&mut self.raw()).unwrap()
     }
 
-    /// Everything that is in it.
+    /// Returns all keys and values.
     pub(crate) fn dump(&self) -> String {
         let mut all = String::new();
         for key in self.ask::<Vec<String>>("KEYS *") {
@@ -98,7 +98,7 @@ impl Redis {
         all
     }
 
-    /// The process stands still: connections are accepted by the system, and nobody answers.
+    /// Pauses the process: the system accepts connections, but there are no responses.
     pub(crate) fn pause(&self) {
         signal("-STOP", &self.process);
     }
@@ -112,10 +112,10 @@ impl Redis {
         wait_for(|| TcpStream::connect(("127.0.0.1", self.port)).is_err());
     }
 
-    /// Starts it again, on the same port, after a [`kill`](Self::kill).
-    pub(crate) fn start_again(&mut self) {
+    /// Starts the server again on the same port, after a [`kill`](Self::kill).
+    pub(crate) fn restart(&mut self) {
         let started = || run(self.port, &self.folder, &self.options);
-        (self.process, self._leash) = started().or_else(started).expect("it starts again");
+        (self.process, self._guard) = started().or_else(started).expect("it restarts");
     }
 }
 
@@ -126,23 +126,23 @@ impl Drop for Redis {
     }
 }
 
-fn run(port: u16, folder: &Path, options: &str) -> Option<(String, Leash)> {
-    let (leash, mut lines) = keep(KEEPER, folder, &[("PORT", &port.to_string()), ("OPTIONS", options)]).unwrap();
+fn run(port: u16, folder: &Path, options: &str) -> Option<(String, ProcessGuard)> {
+    let (guard, mut lines) = spawn(SCRIPT, folder, &[("PORT", &port.to_string()), ("OPTIONS", options)]).unwrap();
     let process = lines.next()?.unwrap();
-    let answers = || {
+    let info = || {
         let client = redis::Client::open(format!("redis://:{PASSWORD}@127.0.0.1:{port}")).unwrap();
         let mut connection = client.get_connection_with_timeout(Duration::from_secs(1)).ok()?;
         redis::cmd("INFO").arg("server").query::<String>(&mut connection).ok()
     };
-    // Its own answer, and not that of another test's.
-    let is_it = || answers().is_some_and(|info| info.contains(&format!("process_id:{process}\r")));
-    wait_for(is_it).then_some((process, leash))
+    // The response must come from this process, not from the server of another test.
+    let is_ready = || info().is_some_and(|info| info.contains(&format!("process_id:{process}\r")));
+    wait_for(is_ready).then_some((process, guard))
 }
 
-fn wait_for(so: impl Fn() -> bool) -> bool {
+fn wait_for(condition: impl Fn() -> bool) -> bool {
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(10) {
-        if so() {
+        if condition() {
             return true;
         }
         sleep(Duration::from_millis(20));

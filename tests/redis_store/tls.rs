@@ -1,4 +1,4 @@
-//! Over TLS, to whom the system trusts.
+//! TLS with the certificates of the system.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::key;
 use crate::server::{PASSWORD, Redis};
 
 #[test]
-fn a_server_is_trusted_by_its_certificate() {
+fn the_certificate_of_the_server_is_verified() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("redis-tls-{}", std::process::id()));
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let (certificate, secret) = (folder.join("certificate.pem"), folder.join("key.pem"));
@@ -21,14 +21,14 @@ fn a_server_is_trusted_by_its_certificate() {
     };
     let Some(_redis) = Redis::start_with(options) else { return };
     assert_eq!(connect(&format!("rediss://:{PASSWORD}@localhost:{port}"), shown), "connected");
-    let refusal = connect(&format!("rediss://:{PASSWORD}@127.0.0.1:{port}"), shown);
-    assert!(refusal.contains("certificate"), "it is another's: {refusal}");
-    let refusal = connect(&format!("rediss://:{PASSWORD}@localhost:{port}"), "/dev/null");
-    assert!(refusal.starts_with("Redis at localhost"), "nobody is trusted: {refusal}");
+    let error = connect(&format!("rediss://:{PASSWORD}@127.0.0.1:{port}"), shown);
+    assert!(error.contains("certificate"), "the certificate is for another name: {error}");
+    let error = connect(&format!("rediss://:{PASSWORD}@localhost:{port}"), "/dev/null");
+    assert!(error.starts_with("Redis at localhost"), "no certificate is trusted: {error}");
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// A certificate for `localhost`, which nobody else has signed.
+/// Creates a self-signed certificate for `localhost`.
 fn certify(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     let command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
@@ -38,7 +38,7 @@ fn certify(folder: &Path) {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
-/// What comes of it in a process that trusts these certificates.
+/// Connects in a process that trusts these certificates, and returns the outcome.
 fn connect(url: &str, trusted: &str) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["tls::the_client", "--exact", "--ignored", "--nocapture"])

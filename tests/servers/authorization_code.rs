@@ -1,5 +1,5 @@
-//! The authorization code grant with PKCE, from the login address to the API: the redirect arrives at the grant's own
-//! loopback listener.
+//! The authorization code grant with PKCE, from the authorization URL to the API. The grant's loopback listener receives the
+//! redirect.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use http::StatusCode;
 use serde_json::json;
 use tower_oauth2::{ErrorKind, client::Client, grant::AuthorizationCode};
 
-use crate::person::Person;
-use crate::plain::{call, refusal};
+use crate::plain::{call, failed_call};
+use crate::user::User;
 use crate::{glewlwyd, oidc_provider};
 
 #[tokio::test]
-async fn oidc_provider_logs_a_person_in() {
+async fn oidc_provider_logs_a_user_in() {
     let Some(server) = oidc_provider::server().await else { return };
     for (id, client) in
         [("native", Client::public("native")), ("confidential", Client::basic("confidential", "confidential-secret"))]
@@ -28,7 +28,7 @@ async fn oidc_provider_logs_a_person_in() {
 }
 
 #[tokio::test]
-async fn oidc_provider_gives_a_token_for_a_resource() {
+async fn oidc_provider_issues_a_token_for_a_resource() {
     let Some(server) = oidc_provider::server().await else { return };
     let resource = "https://jwt-api.example.test/";
     let grant = at_oidc_provider(&server, Client::public("native")).resource(resource).unwrap();
@@ -38,7 +38,7 @@ async fn oidc_provider_gives_a_token_for_a_resource() {
 }
 
 #[tokio::test]
-async fn glewlwyd_logs_a_person_in() {
+async fn glewlwyd_logs_a_user_in() {
     let Some(server) = glewlwyd::server().await else { return };
     let confidential = Client::basic("confidential", "confidential-secret");
     for (instance, client, localhost) in [
@@ -55,29 +55,29 @@ async fn glewlwyd_logs_a_person_in() {
         if instance == "OIDC" {
             grant = grant.issuer(server.of("OIDC", "ISSUER"));
         }
-        let (status, who) = call(grant, server.api(instance)).await;
-        assert_eq!(status, StatusCode::OK, "{instance}: {who}");
-        assert!(who["sub"].is_string() || who["username"] == "alice", "{instance}: {who}");
+        let (status, user) = call(grant, server.api(instance)).await;
+        assert_eq!(status, StatusCode::OK, "{instance}: {user}");
+        assert!(user["sub"].is_string() || user["username"] == "alice", "{instance}: {user}");
     }
 }
 
 #[tokio::test]
-async fn a_person_may_say_no() {
+async fn a_user_may_deny() {
     if let Some(server) = oidc_provider::server().await {
-        let no = Person::at_oidc_provider().denies();
-        let grant = at_oidc_provider(&server, Client::public("native")).browser(move |url| no.opens(url));
+        let denying = User::at_oidc_provider().denying();
+        let grant = at_oidc_provider(&server, Client::public("native")).browser(move |url| denying.open(url));
         expect_denial(grant, server.get("API")).await;
         server.expect_stats(json!({}), json!({})).await;
     }
     if let Some(server) = glewlwyd::server().await {
-        let no = Person::at_glewlwyd().denies();
-        let grant = at_glewlwyd(&server, "OIDC", Client::public("native")).browser(move |url| no.opens(url));
+        let denying = User::at_glewlwyd().denying();
+        let grant = at_glewlwyd(&server, "OIDC", Client::public("native")).browser(move |url| denying.open(url));
         expect_denial(grant, server.api("OIDC")).await;
     }
 }
 
 async fn expect_denial(grant: AuthorizationCode, api: &str) {
-    let error = refusal(grant, api).await;
+    let error = failed_call(grant, api).await;
     assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
     assert_eq!(error.oauth().unwrap().error(), "access_denied");
     assert!(!error.is_transient());
@@ -85,30 +85,30 @@ async fn expect_denial(grant: AuthorizationCode, api: &str) {
 
 // ===== the grant at each server =====
 
-/// Alice logs in and says yes.
-pub(crate) fn at_oidc_provider(server: &oidc_provider::Turn, client: Client) -> AuthorizationCode {
-    let alice = Person::at_oidc_provider();
+/// Alice logs in and consents.
+pub(crate) fn at_oidc_provider(server: &oidc_provider::ExclusiveServer, client: Client) -> AuthorizationCode {
+    let alice = User::at_oidc_provider();
     AuthorizationCode::new(server.get("AUTHORIZE"), server.get("TOKEN"), client)
         .unwrap()
-        // The server gives offline access to those only who were asked just now (OpenID Connect Core §11).
+        // The server grants offline access only after a consent prompt (OpenID Connect Core §11).
         .scope("openid offline_access api:read")
         .unwrap()
         .param("prompt", "consent")
-        .browser(move |url| alice.opens(url))
-        .timeout(PATIENCE)
+        .browser(move |url| alice.open(url))
+        .timeout(LOGIN_TIMEOUT)
 }
 
-/// Alice logs in and says yes. The server compares the ports of redirects: one that is free, of those that it knows.
-pub(crate) fn at_glewlwyd(server: &glewlwyd::Turn, instance: &str, client: Client) -> AuthorizationCode {
-    let alice = Person::at_glewlwyd();
+/// Alice logs in and consents. The server compares the ports of redirect URIs, so the grant uses a free one of the registered.
+pub(crate) fn at_glewlwyd(server: &glewlwyd::ExclusiveServer, instance: &str, client: Client) -> AuthorizationCode {
+    let alice = User::at_glewlwyd();
     let first: u16 = server.get("REDIRECT_PORT_FIRST").parse().unwrap();
     let grant = AuthorizationCode::new(server.of(instance, "AUTHORIZE"), server.token_url(instance), client)
         .unwrap()
         .scope("api:read")
         .unwrap();
     let grant = (first..first + 20).fold(grant, AuthorizationCode::port);
-    grant.browser(move |url| alice.opens(url)).timeout(PATIENCE)
+    grant.browser(move |url| alice.open(url)).timeout(LOGIN_TIMEOUT)
 }
 
-/// A script takes a second, and a machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The script takes about a second; a busy machine takes longer.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! What a login is for: the API answers, before and after the first token has really expired.
+//! Requests to the API before and after the first token has expired.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use http::StatusCode;
 use tower::Layer;
 use tower_oauth2::{OAuth2Layer, Token, grant::Grant};
 
-use crate::plain::{self, bare, get, send};
+use crate::plain::{self, get, send, send_with_token};
 
-/// Calls each API with a token of two seconds and with the next; both tokens of each. One after the other, for not every server
-/// bears two logins at once, but they wait together.
-pub(crate) async fn outlive<const N: usize>(logins: [(impl Grant, &str); N]) -> [(Token, Token); N] {
+/// Calls each API with a token of two seconds and with the next one, and returns both tokens. The logins run one after the
+/// other, because not every server supports simultaneous logins; the wait for the expiry is shared.
+pub(crate) async fn use_past_expiry<const N: usize>(logins: [(impl Grant, &str); N]) -> [(Token, Token); N] {
     let services = logins.map(|(grant, api)| (OAuth2Layer::new(grant).layer(plain::client()), api));
     let mut firsts = Vec::new();
     for (service, api) in &services {
@@ -23,7 +23,7 @@ pub(crate) async fn outlive<const N: usize>(logins: [(impl Grant, &str); N]) -> 
 
     let mut tokens = Vec::new();
     for ((service, api), first) in services.iter().zip(firsts) {
-        assert_eq!(bare(api, &first).await, StatusCode::UNAUTHORIZED, "it has really expired");
+        assert_eq!(send_with_token(api, &first).await, StatusCode::UNAUTHORIZED, "the token has expired");
         let (status, body) = send(service.clone(), get(api)).await.unwrap();
         assert_eq!(status, StatusCode::OK, "{body}");
         let second = service.tokens().peek().unwrap();
@@ -33,14 +33,14 @@ pub(crate) async fn outlive<const N: usize>(logins: [(impl Grant, &str); N]) -> 
     tokens.try_into().unwrap()
 }
 
-/// The server has given another refresh token.
+/// Asserts that the server has rotated the refresh token.
 pub(crate) fn expect_rotation((first, second): &(Token, Token)) {
     assert!(first.refresh_token().is_some() && second.refresh_token().is_some());
     assert_ne!(first.refresh_token(), second.refresh_token());
 }
 
-/// The refresh token has outlived the access token.
-pub(crate) fn expect_the_same((first, second): &(Token, Token)) {
+/// Asserts that the refresh token is unchanged.
+pub(crate) fn expect_same_refresh_token((first, second): &(Token, Token)) {
     assert!(first.refresh_token().is_some());
     assert_eq!(first.refresh_token(), second.refresh_token());
 }

@@ -1,23 +1,32 @@
-//! Against real authorization servers, which others wrote: see `README.md` in this folder.
+//! Tests with real authorization servers of other projects: see `README.md` in this folder.
 //!
-//! A test whose server does not start here passes, and says on standard error that it did not run.
+//! A test whose server does not start here passes, and prints to standard error that it did not run.
 #![cfg(all(test, unix))]
 
 #[cfg(feature = "loopback")]
 mod authorization_code;
 mod device_code;
+mod exclusive;
 mod expiry;
 mod glewlwyd;
 mod harness;
 #[cfg(feature = "https")]
 mod https;
-mod keeper;
+#[cfg(all(feature = "https", feature = "jwt", feature = "file-source"))]
+mod mutual_tls;
 mod oidc_provider;
 mod password;
-mod person;
 mod plain;
+mod process;
 #[cfg(feature = "loopback")]
 mod refresh;
+#[cfg(all(feature = "jwt", feature = "file-source"))]
+mod registration;
+#[cfg(all(feature = "jwt", feature = "file-source"))]
+mod rotation;
+#[cfg(feature = "jwt")]
+mod signing;
 #[cfg(feature = "loopback")]
 mod stored;
-mod turn;
+mod token_exchange;
+mod user;

@@ -1,4 +1,4 @@
-//! oidc-provider: strict, modern, and it counts its own calls.
+//! oidc-provider: strict and modern; it counts the requests.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tower::Layer;
 use tower_oauth2::{ErrorKind, OAuth2, OAuth2Layer, client::Client, grant::ClientCredentials};
 
-use crate::plain::{self, Http, bare, call, get, refusal, send};
-pub(crate) use crate::turn::{Turn, turn as server};
+pub(crate) use crate::exclusive::{ExclusiveServer, exclusive_server as server};
+use crate::plain::{self, Http, call, failed_call, get, send, send_with_token};
 
 #[tokio::test]
 async fn basic_and_post_authenticate() {
@@ -18,7 +18,7 @@ async fn basic_and_post_authenticate() {
     for (id, client) in [
         ("cc-basic", Client::basic("cc-basic", "cc-basic-secret")),
         ("cc-post", Client::post("cc-post", "cc-post-secret")),
-        // Form-encoded before Basic, as RFC 6749 §2.3.1 has it: this server decodes.
+        // Form-encoded before Basic (RFC 6749 §2.3.1): this server decodes.
         ("cc:special&id", Client::basic("cc:special&id", r#"a b+c:d%e&f=g/h?"\~"#)),
     ] {
         let request = Request::post(server.get("API")).body(Full::from("hello")).unwrap();
@@ -32,7 +32,7 @@ async fn basic_and_post_authenticate() {
 }
 
 #[tokio::test]
-async fn an_expired_token_is_renewed() {
+async fn an_expired_token_is_refreshed() {
     let Some(server) = server().await else { return };
     let api = server.layered(Client::basic("cc-basic-short", "cc-basic-short-secret"), "api:read");
 
@@ -41,7 +41,7 @@ async fn an_expired_token_is_renewed() {
     let first = api.tokens().peek().unwrap();
 
     tokio::time::sleep(Duration::from_millis(2500)).await;
-    assert_eq!(bare(server.get("API"), &first).await, StatusCode::UNAUTHORIZED, "it has really expired");
+    assert_eq!(send_with_token(server.get("API"), &first).await, StatusCode::UNAUTHORIZED, "the token has expired");
 
     let (status, _) = send(api.clone(), get(server.get("API"))).await.unwrap();
     assert_eq!(status, StatusCode::OK);
@@ -50,13 +50,13 @@ async fn an_expired_token_is_renewed() {
 }
 
 #[tokio::test]
-async fn fifty_requests_at_once_share_one_token_call() {
+async fn fifty_requests_at_once_share_one_token_request() {
     let Some(server) = server().await else { return };
     let api = server.layered(Client::basic("cc-basic", "cc-basic-secret"), "api:read");
 
-    let answers = join_all((0..50).map(|_| send(api.clone(), get(server.get("API"))))).await;
+    let responses = join_all((0..50).map(|_| send(api.clone(), get(server.get("API"))))).await;
 
-    assert!(answers.into_iter().all(|answer| answer.unwrap().0 == StatusCode::OK));
+    assert!(responses.into_iter().all(|response| response.unwrap().0 == StatusCode::OK));
     server.expect_stats(json!({"client_credentials": 1}), json!({"200": 50})).await;
 }
 
@@ -89,7 +89,7 @@ async fn a_token_is_for_the_resource_that_was_asked_for() {
 async fn a_wrong_secret_is_the_clients_fault() {
     let Some(server) = server().await else { return };
     for client in [Client::basic("cc-basic", "wrong-secret"), Client::post("cc-post", "wrong-secret")] {
-        let error = refusal(server.grant(client), server.get("API")).await;
+        let error = failed_call(server.grant(client), server.get("API")).await;
         assert_eq!(error.kind(), ErrorKind::ClientRejected);
         assert_eq!(error.status(), Some(StatusCode::UNAUTHORIZED));
         assert_eq!(error.oauth().unwrap().error(), "invalid_client");
@@ -107,7 +107,7 @@ async fn a_wrong_scope_or_resource_is_the_requests_fault() {
         (grant().scope("openid").unwrap(), "invalid_scope"),
         (grant().resource("https://other.example.test/").unwrap(), "invalid_target"),
     ] {
-        let error = refusal(grant, server.get("API")).await;
+        let error = failed_call(grant, server.get("API")).await;
         assert_eq!(error.kind(), ErrorKind::RequestRejected);
         assert_eq!(error.status(), Some(StatusCode::BAD_REQUEST));
         assert_eq!(error.oauth().unwrap().error(), code);
@@ -117,7 +117,7 @@ async fn a_wrong_scope_or_resource_is_the_requests_fault() {
 
 // ===== the server =====
 
-impl Turn {
+impl ExclusiveServer {
     fn grant(&self, client: Client) -> ClientCredentials {
         ClientCredentials::new(self.get("TOKEN"), client).unwrap()
     }
@@ -126,7 +126,7 @@ impl Turn {
         OAuth2Layer::new(self.grant(client).scope(scope).unwrap()).layer(plain::client())
     }
 
-    /// What the server has counted in this turn: tokens by grant, and answers of the API by status.
+    /// Compares the server's counters of this turn: tokens by grant, and responses of the API by status.
     pub(crate) async fn expect_stats(&self, tokens: Value, api: Value) {
         let stats = self.counts().await;
         assert_eq!((&stats["token"], &stats["api"]), (&tokens, &api), "{stats}");

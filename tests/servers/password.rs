@@ -1,11 +1,11 @@
-//! The password grant: the token, its renewal, and a password that is wrong.
+//! The password grant: the token, its refresh, and a wrong password.
 
 use http::StatusCode;
 use serde_json::json;
 use tower_oauth2::{ErrorKind, client::Client, grant::Password};
 
-use crate::expiry::{expect_rotation, expect_the_same, outlive};
-use crate::plain::{call, refusal};
+use crate::expiry::{expect_rotation, expect_same_refresh_token, use_past_expiry};
+use crate::plain::{call, failed_call};
 use crate::{glewlwyd, oidc_provider};
 
 #[tokio::test]
@@ -13,13 +13,13 @@ async fn oidc_provider_takes_it_once() {
     let Some(server) = oidc_provider::server().await else { return };
     let client = Client::basic("password-short", "password-short-secret");
     let grant = Password::new(server.get("TOKEN"), client, "alice", "alice-password").unwrap();
-    let [tokens] = outlive([(grant, server.get("API"))]).await;
+    let [tokens] = use_past_expiry([(grant, server.get("API"))]).await;
     expect_rotation(&tokens);
     server.expect_stats(json!({"password": 1, "refresh_token": 1}), json!({"200": 2, "401": 1})).await;
 }
 
 #[tokio::test]
-async fn oidc_provider_gives_the_scope_that_was_asked_for() {
+async fn oidc_provider_issues_the_requested_scope() {
     let Some(server) = oidc_provider::server().await else { return };
     let client = Client::basic("password", "password-secret");
     let grant = Password::new(server.get("TOKEN"), client, "bob", "bob-password").unwrap();
@@ -29,18 +29,18 @@ async fn oidc_provider_gives_the_scope_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn oidc_provider_refuses_a_wrong_password() {
+async fn oidc_provider_rejects_a_wrong_password() {
     let Some(server) = oidc_provider::server().await else { return };
     let client = Client::basic("password", "password-secret");
     let grant = Password::new(server.get("TOKEN"), client, "alice", "wrong-password").unwrap();
-    let error = refusal(grant, server.get("API")).await;
+    let error = failed_call(grant, server.get("API")).await;
     assert_eq!((error.kind(), error.oauth().unwrap().error()), (ErrorKind::InvalidGrant, "invalid_grant"));
     assert!(!format!("{error} {error:?}").contains("wrong-password"));
     server.expect_stats(json!({}), json!({})).await;
 }
 
 #[tokio::test]
-async fn glewlwyd_takes_it() {
+async fn glewlwyd_accepts_a_password() {
     let Some(server) = glewlwyd::server().await else { return };
     let confidential = Client::basic("password", "password-secret");
     let logins = [
@@ -53,19 +53,19 @@ async fn glewlwyd_takes_it() {
         (grant.scope("api:read").unwrap(), server.api(instance))
     });
 
-    let [rotating, keeping, keeping_too] = outlive(logins).await;
+    let [rotating, keeping, keeping_too] = use_past_expiry(logins).await;
     expect_rotation(&rotating);
-    expect_the_same(&keeping);
-    expect_the_same(&keeping_too);
+    expect_same_refresh_token(&keeping);
+    expect_same_refresh_token(&keeping_too);
 }
 
-/// An empty 403, as for everything else that is wrong.
+/// The response is an empty 403, as for most errors of this server.
 #[tokio::test]
-async fn glewlwyd_refuses_a_wrong_password() {
+async fn glewlwyd_rejects_a_wrong_password() {
     let Some(server) = glewlwyd::server().await else { return };
     let client = Client::basic("password", "password-secret");
     let grant = Password::new(server.token_url("OIDC"), client, "alice", "wrong-password").unwrap();
-    let error = refusal(grant.scope("api:read").unwrap(), server.api("OIDC")).await;
-    assert_eq!((error.kind(), error.status()), (ErrorKind::RequestRejected, Some(StatusCode::FORBIDDEN)));
+    let error = failed_call(grant.scope("api:read").unwrap(), server.api("OIDC")).await;
+    assert_eq!((error.kind(), error.status()), (ErrorKind::NotOAuth, Some(StatusCode::FORBIDDEN)));
     assert!(!format!("{error} {error:?}").contains("wrong-password"));
 }

@@ -1,4 +1,4 @@
-//! The plain HTTP client under the layer, and what to read from its answers.
+//! The plain HTTP client under the layer, and helpers for its responses.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -24,53 +24,53 @@ pub(crate) fn get(url: &str) -> Request<Full<Bytes>> {
     Request::get(url).body(Full::default()).unwrap()
 }
 
-/// Sends a request; the answer's body is JSON or empty.
+/// Sends a request. The response's body is JSON or empty.
 pub(crate) async fn send<S>(mut service: S, request: Request<Full<Bytes>>) -> Result<(StatusCode, Value), BoxError>
 where
     S: Service<Request<Full<Bytes>>, Response = http::Response<Incoming>, Error: Into<BoxError>>,
 {
-    let answer = service.ready().await.map_err(Into::into)?.call(request).await.map_err(Into::into)?;
-    let status = answer.status();
-    let body = answer.into_body().collect().await?.to_bytes();
+    let response = service.ready().await.map_err(Into::into)?.call(request).await.map_err(Into::into)?;
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
     Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
 }
 
-/// What the API answers, called through the layer.
+/// Calls the API through the layer.
 pub(crate) async fn call(grant: impl Grant, api: &str) -> (StatusCode, Value) {
     send(OAuth2Layer::new(grant).layer(client()), get(api)).await.unwrap()
 }
 
-/// The error of a request for which there is no token.
-pub(crate) async fn refusal(grant: impl Grant, api: &str) -> Error {
+/// Calls the API through the layer, and returns the error.
+pub(crate) async fn failed_call(grant: impl Grant, api: &str) -> Error {
     let error = send(OAuth2Layer::new(grant).layer(client()), get(api)).await.unwrap_err();
     *error.downcast::<Error>().unwrap()
 }
 
-/// What the API answers to this token, without the layer.
-pub(crate) async fn bare(api: &str, token: &Token) -> StatusCode {
+/// Calls the API with this token and without the layer.
+pub(crate) async fn send_with_token(api: &str, token: &Token) -> StatusCode {
     let mut request = get(api);
     request.headers_mut().insert(AUTHORIZATION, format!("Bearer {}", token.access_token()).parse().unwrap());
     send(client(), request).await.unwrap().0
 }
 
-/// How the tests themselves authenticate, at introspection or revocation.
+/// The credentials of the tests at introspection and revocation.
 #[derive(Clone, Copy)]
-pub(crate) enum As<'a> {
+pub(crate) enum Credentials<'a> {
     Basic(&'a str, &'a str),
     Post(&'a str, &'a str),
 }
 
 /// Posts a token to introspection or revocation.
-pub(crate) async fn post_token(url: &str, who: As<'_>, token: &Token) -> (StatusCode, Value) {
+pub(crate) async fn post_token(url: &str, credentials: Credentials<'_>, token: &Token) -> (StatusCode, Value) {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("token", token.access_token());
     let mut request = Request::post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-    match who {
-        As::Basic(id, secret) => {
+    match credentials {
+        Credentials::Basic(id, secret) => {
             request =
                 request.header(AUTHORIZATION, format!("Basic {}", BASE64_STANDARD.encode(format!("{id}:{secret}"))));
         }
-        As::Post(id, secret) => {
+        Credentials::Post(id, secret) => {
             form.append_pair("client_id", id).append_pair("client_secret", secret);
         }
     }

@@ -1,10 +1,10 @@
-//! Refresh after a login: a person is asked once, and the API answers beyond the life of the first token.
+//! Refresh after a login: the user logs in once, and the API accepts requests after the expiry of the first token.
 
 use serde_json::json;
 use tower_oauth2::client::Client;
 
 use crate::authorization_code::{at_glewlwyd, at_oidc_provider};
-use crate::expiry::{expect_rotation, expect_the_same, outlive};
+use crate::expiry::{expect_rotation, expect_same_refresh_token, use_past_expiry};
 use crate::{glewlwyd, oidc_provider};
 
 #[tokio::test]
@@ -14,10 +14,10 @@ async fn oidc_provider_rotates_or_keeps() {
     let logins = [Client::public("native-short"), confidential, Client::public("native-norotate-short")]
         .map(|client| (at_oidc_provider(&server, client), server.get("API")));
 
-    let [public, confidential, keeping] = outlive(logins).await;
+    let [public, confidential, keeping] = use_past_expiry(logins).await;
     expect_rotation(&public);
     expect_rotation(&confidential);
-    expect_the_same(&keeping);
+    expect_same_refresh_token(&keeping);
     let tokens = json!({"authorization_code": 3, "refresh_token": 3});
     server.expect_stats(tokens, json!({"200": 6, "401": 3})).await;
 }
@@ -34,10 +34,10 @@ async fn glewlwyd_rotates_or_keeps() {
     ]
     .map(|(instance, client)| (at_glewlwyd(&server, instance, client), server.api(instance)));
 
-    let [public, confidential, keeping, keeping_too] = outlive(logins).await;
+    let [public, confidential, keeping, keeping_too] = use_past_expiry(logins).await;
     expect_rotation(&public);
     expect_rotation(&confidential);
-    // The answer to a refresh has no refresh token: the one that we have is to be kept (RFC 6749 §6).
-    expect_the_same(&keeping);
-    expect_the_same(&keeping_too);
+    // The refresh response has no refresh token, so the old one stays in use (RFC 6749 §6).
+    expect_same_refresh_token(&keeping);
+    expect_same_refresh_token(&keeping_too);
 }

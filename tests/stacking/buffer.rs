@@ -1,68 +1,68 @@
-//! `Buffer`: one worker serves many handles, and is dead for ever once `poll_ready` fails.
+//! `Buffer`: one worker for many handles. It stops permanently if `poll_ready` fails.
 
 use std::time::Duration;
 
 use tower::Layer;
 use tower::buffer::Buffer;
 
-use crate::conversations::{HERD, herd, herd_is_served, outlives_failures, renews_late};
-use crate::support::{API, ELSEWHERE, World, get, layer};
+use crate::scenarios::{HERD, herd, herd_succeeds, recovers_from_failures, refreshes_after_ready};
+use crate::support::{API, ELSEWHERE, MockServer, get, layer};
 
 #[tokio::test(start_paused = true)]
-async fn a_herd_over_us() {
+async fn a_herd_over_the_layer() {
     for bound in [1, HERD] {
-        let world = World::default();
-        herd_is_served(&world, Buffer::new(layer().layer(world.clone()), bound)).await;
+        let server = MockServer::default();
+        herd_succeeds(&server, Buffer::new(layer().layer(server.clone()), bound)).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_herd_under_us() {
+async fn a_herd_under_the_layer() {
     for bound in [1, HERD] {
-        let world = World::default();
-        world.script().token_takes = Duration::from_secs(1);
-        herd_is_served(&world, layer().layer(Buffer::new(world.clone(), bound))).await;
+        let server = MockServer::default();
+        server.script().token_latency = Duration::from_secs(1);
+        herd_succeeds(&server, layer().layer(Buffer::new(server.clone(), bound))).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_over_us() {
-    let world = World::default();
-    outlives_failures(&world, Buffer::new(layer().layer(world.clone()), 1)).await;
+async fn a_failure_over_the_layer() {
+    let server = MockServer::default();
+    recovers_from_failures(&server, Buffer::new(layer().layer(server.clone()), 1)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_under_us() {
-    let world = World::default();
-    outlives_failures(&world, layer().layer(Buffer::new(world.clone(), 1))).await;
+async fn a_failure_under_the_layer() {
+    let server = MockServer::default();
+    recovers_from_failures(&server, layer().layer(Buffer::new(server.clone(), 1))).await;
 }
 
-/// What holds the only place in the queue gives it to the token call.
+/// The request that holds the only slot of the queue releases it for the token request.
 #[tokio::test(start_paused = true)]
-async fn stale_readiness_under_us() {
-    let world = World::default();
-    renews_late(&world, layer().layer(Buffer::new(world.clone(), 1))).await;
+async fn stale_readiness_under_the_layer() {
+    let server = MockServer::default();
+    refreshes_after_ready(&server, layer().layer(Buffer::new(server.clone(), 1))).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_waits_for_the_token_forgets_who_went_away() {
-    let world = World::default();
-    world.script().token_takes = Duration::from_secs(5);
-    let mut stack = Buffer::new(layer().layer(world.clone()), 1);
-    let impatient = tokio::time::timeout(Duration::from_secs(1), get(&mut stack, API)).await;
-    assert!(impatient.is_err());
+async fn a_worker_that_waits_for_the_token_drops_cancelled_requests() {
+    let server = MockServer::default();
+    server.script().token_latency = Duration::from_secs(5);
+    let mut stack = Buffer::new(layer().layer(server.clone()), 1);
+    let timed_out = tokio::time::timeout(Duration::from_secs(1), get(&mut stack, API)).await;
+    assert!(timed_out.is_err());
     for response in herd(&stack).await {
         response.unwrap();
     }
-    assert_eq!((world.token_calls(), world.seen(API).len()), (1, HERD));
+    assert_eq!((server.token_requests(), server.received(API).len()), (1, HERD));
 }
 
-/// Between two buffers, and a request for nobody's token among the herd.
+/// Between two buffers, and with a request to another origin.
 #[tokio::test(start_paused = true)]
-async fn over_and_under_us() {
-    let world = World::default();
-    let mut stack = Buffer::new(layer().layer(Buffer::new(world.clone(), 1)), 1);
-    herd_is_served(&world, stack.clone()).await;
+async fn over_and_under_the_layer() {
+    let server = MockServer::default();
+    let mut stack = Buffer::new(layer().layer(Buffer::new(server.clone(), 1)), 1);
+    herd_succeeds(&server, stack.clone()).await;
     get(&mut stack, ELSEWHERE).await.unwrap();
-    assert_eq!(world.authorizations(ELSEWHERE), [None]);
+    assert_eq!(server.authorizations(ELSEWHERE), [None]);
 }

@@ -1,15 +1,16 @@
-//! The layer over and under the layers that people put next to it: nothing deadlocks, a failed token call kills no
-//! stack, and no other origin sees the token.
+//! Stacks the layer with other layers, outside and inside: nothing deadlocks, a failed token request breaks no stack, and no
+//! other origin receives the token.
 //!
-//! Time is paused: what waits costs nothing, and what would wait for ever is a failure.
+//! Time is paused: waiting takes no time, and a wait without end fails the test.
 
 mod balance;
 mod buffer;
 mod concurrency_limit;
-mod conversations;
 mod follow_redirect;
 mod load_shed;
 mod ready_cache;
 mod retry;
+mod retry_unauthorized;
+mod scenarios;
 mod support;
 mod timeout;

@@ -1,4 +1,4 @@
-//! One world for all conversations: an authorization server and the APIs, behind one scripted inner service.
+//! A mock server for all scenarios: the authorization server and the APIs as one scripted inner service.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -23,12 +23,12 @@ pub(crate) const TOKEN_URL: &str = "https://auth.example.com/token";
 pub(crate) const API: &str = "https://api.example.com/things";
 pub(crate) const ELSEWHERE: &str = "https://elsewhere.example/things";
 
-/// After it a token that the world gave out has expired.
+/// The lifetime of the tokens that the mock server issues.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
-/// Longer than the back-off after a first failure, whatever its jitter.
+/// Longer than the back-off after a first failure, with any jitter.
 pub(crate) const BACKOFF: Duration = Duration::from_secs(2);
 
-/// What a neighbour stands over or under, and what a whole stack is.
+/// A service in a stack, and a whole stack.
 pub(crate) trait Stack:
     Service<Request, Response = Response, Error: Into<BoxError> + Send, Future: Send> + Clone + Send + 'static
 {
@@ -51,82 +51,83 @@ pub(crate) fn request(uri: &str) -> Request {
     http::Request::get(uri).body(Full::default()).unwrap()
 }
 
-/// Far more than any conversation takes: what is not there by then never comes.
-pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
+/// Panics after a timeout that is far longer than any scenario.
+pub(crate) async fn within_timeout<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(600), future).await.expect("a deadlock")
 }
 
-/// One request through this very stack, not through a clone: whatever it has left in there counts.
+/// Sends a request through the stack itself and not through a clone, so that state of earlier requests counts.
 pub(crate) async fn get(stack: &mut impl Stack, uri: &str) -> Result<Response, BoxError> {
-    soon(async { stack.ready().await.map_err(Into::into)?.call(request(uri)).await.map_err(Into::into) }).await
+    within_timeout(async { stack.ready().await.map_err(Into::into)?.call(request(uri)).await.map_err(Into::into) })
+        .await
 }
 
-/// The layer's own error, however deep the neighbours have wrapped it.
-pub(crate) fn ours(error: &BoxError) -> &tower_oauth2::Error {
+/// Returns the layer's error from the sources of an error.
+pub(crate) fn oauth_error(error: &BoxError) -> &tower_oauth2::Error {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error.as_ref());
     while let Some(error) = next {
-        if let Some(ours) = error.downcast_ref() {
-            return ours;
+        if let Some(oauth_error) = error.downcast_ref() {
+            return oauth_error;
         }
         next = error.source();
     }
-    panic!("not ours: {error:?}")
+    panic!("not an error of the layer: {error:?}")
 }
 
-/// The inner service: it answers at once unless told otherwise, and remembers what it was asked.
+/// The inner service. It responds at once unless its script sets a latency, and records the requests.
 #[derive(Clone, Default)]
-pub(crate) struct World(Arc<Mutex<Script>>);
+pub(crate) struct MockServer(Arc<Mutex<Script>>);
 
 #[derive(Default)]
 pub(crate) struct Script {
-    /// For the next token calls; after them each gets a token.
+    /// The failures of the next token requests. Later ones succeed.
     pub(crate) failures: VecDeque<Failure>,
-    pub(crate) token_takes: Duration,
-    pub(crate) api_takes: Duration,
-    /// From where, with which status, to where.
-    pub(crate) moved: Vec<(&'static str, u16, &'static str)>,
-    seen: Vec<Seen>,
+    pub(crate) token_latency: Duration,
+    pub(crate) api_latency: Duration,
+    /// Redirects: the source, the status, and the target.
+    pub(crate) redirects: Vec<(&'static str, u16, &'static str)>,
+    received: Vec<ReceivedRequest>,
 }
 
-/// How a token call fails.
+/// How a token request fails.
 #[derive(Clone, Copy)]
 pub(crate) enum Failure {
-    /// There is no answer.
+    /// There is no response.
     Unreachable,
-    /// The answer has this status.
+    /// The response has this status.
     Status(u16),
 }
 
-/// A request, as it arrived.
+/// A received request.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct ReceivedRequest {
     pub(crate) uri: String,
     pub(crate) method: Method,
     pub(crate) authorization: Option<String>,
     pub(crate) body: Full<Bytes>,
 }
 
-impl World {
+impl MockServer {
     pub(crate) fn script(&self) -> MutexGuard<'_, Script> {
         self.0.lock().unwrap()
     }
 
-    /// The requests that came to this address.
-    pub(crate) fn seen(&self, uri: &str) -> Vec<Seen> {
-        self.script().seen.iter().filter(|seen| seen.uri == uri).cloned().collect()
+    /// The requests to this URI.
+    pub(crate) fn received(&self, uri: &str) -> Vec<ReceivedRequest> {
+        self.script().received.iter().filter(|received| received.uri == uri).cloned().collect()
     }
 
-    pub(crate) fn token_calls(&self) -> usize {
-        self.seen(TOKEN_URL).len()
+    pub(crate) fn token_requests(&self) -> usize {
+        self.received(TOKEN_URL).len()
     }
 
-    /// What the requests to this address were authorized with.
+    /// The `Authorization` headers of the requests to this URI.
     pub(crate) fn authorizations(&self, uri: &str) -> Vec<Option<String>> {
-        self.seen(uri).into_iter().map(|seen| seen.authorization).collect()
+        self.received(uri).into_iter().map(|received| received.authorization).collect()
     }
 }
 
-impl Service<Request> for World {
+impl Service<Request> for MockServer {
     type Response = Response;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Response, BoxError>> + Send>>;
@@ -140,39 +141,44 @@ impl Service<Request> for World {
         let header = request.headers().get(AUTHORIZATION);
         let authorization = header.map(|value| value.to_str().unwrap().to_owned());
         let mut script = self.script();
-        script.seen.push(Seen { uri, method: request.method().clone(), authorization, body: request.body().clone() });
-        let (takes, answer) = script.answer();
+        script.received.push(ReceivedRequest {
+            uri,
+            method: request.method().clone(),
+            authorization,
+            body: request.body().clone(),
+        });
+        let (latency, response) = script.response();
         Box::pin(async move {
-            if !takes.is_zero() {
-                tokio::time::sleep(takes).await;
+            if !latency.is_zero() {
+                tokio::time::sleep(latency).await;
             }
-            answer
+            response
         })
     }
 }
 
 impl Script {
-    /// To the last request that was seen, and how long it takes.
-    fn answer(&mut self) -> (Duration, Result<Response, BoxError>) {
-        let uri = self.seen.last().unwrap().uri.as_str();
-        let is_token_call = uri == TOKEN_URL;
-        let takes = if is_token_call { self.token_takes } else { self.api_takes };
-        if let Some((_, status, to)) = self.moved.iter().find(|(from, ..)| *from == uri) {
-            let answer = http::Response::builder().status(*status).header(LOCATION, *to);
-            return (takes, Ok(answer.body(Full::default()).unwrap()));
+    /// Returns the latency of the last request and its response.
+    fn response(&mut self) -> (Duration, Result<Response, BoxError>) {
+        let uri = self.received.last().unwrap().uri.as_str();
+        let is_token_request = uri == TOKEN_URL;
+        let latency = if is_token_request { self.token_latency } else { self.api_latency };
+        if let Some((_, status, to)) = self.redirects.iter().find(|(from, ..)| *from == uri) {
+            let response = http::Response::builder().status(*status).header(LOCATION, *to);
+            return (latency, Ok(response.body(Full::default()).unwrap()));
         }
-        let failure = if is_token_call { self.failures.pop_front() } else { None };
-        let answer = match failure {
+        let failure = if is_token_request { self.failures.pop_front() } else { None };
+        let response = match failure {
             Some(Failure::Unreachable) => Err("connection refused".into()),
             Some(Failure::Status(status)) => {
                 Ok(http::Response::builder().status(status).body(Full::default()).unwrap())
             }
             None => {
-                let number = self.seen.iter().filter(|seen| seen.uri == TOKEN_URL).count();
+                let number = self.received.iter().filter(|received| received.uri == TOKEN_URL).count();
                 let token = format!(r#"{{"access_token": "t{number}", "expires_in": {}}}"#, LIFETIME.as_secs());
                 Ok(http::Response::new(Full::from(token)))
             }
         };
-        (takes, answer)
+        (latency, response)
     }
 }

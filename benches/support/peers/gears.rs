@@ -1,4 +1,4 @@
-//! `cf-gears-toolkit-auth`: a Tower layer, as this crate is one.
+//! `cf-gears-toolkit-auth`: a Tower layer, like this crate.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use toolkit_auth::{BearerAuthLayer, OAuthClientConfig, SecretString, TokenProvid
 use toolkit_http::{HttpClientConfig, HttpError};
 use tower::{Layer, ServiceExt, service_fn};
 
-use super::text;
+use super::boxed;
 use crate::sources::{Kind, Source};
 use crate::{Case, no_op, request};
 
@@ -17,7 +17,7 @@ fn provider(url: &str) -> TokenProvider {
         token_endpoint: Some(url.parse().expect("a URL")),
         client_id: "id".into(),
         client_secret: SecretString::new("secret"),
-        // Half-way through the tokens of two seconds that it meets here.
+        // Half of the lifetime of the tokens here.
         refresh_offset: Duration::from_secs(1),
         jitter_max: Duration::ZERO,
         min_refresh_period: Duration::from_millis(100),
@@ -30,7 +30,7 @@ fn provider(url: &str) -> TokenProvider {
 
 pub(super) async fn hot_path(url: &str) -> Case {
     let provider = provider(url);
-    provider.get().await.expect("the server answers");
+    provider.get().await.expect("the server responds");
     Case::new(SOURCE.name, BearerAuthLayer::new(provider).layer(service_fn(no_op::<HttpError>)))
 }
 
@@ -38,6 +38,6 @@ fn source(url: &str) -> Source {
     let service = BearerAuthLayer::new(provider(url)).layer(service_fn(no_op::<HttpError>));
     Source::new(move || {
         let service = service.clone();
-        async move { service.oneshot(request()).await.map(drop).map_err(text) }
+        async move { service.oneshot(request()).await.map(drop).map_err(boxed) }
     })
 }

@@ -1,10 +1,11 @@
-//! Other crates that give requests a token, each used as its documentation says, in the fastest way that it shows.
+//! Other crates that authorize requests. Each is used as its documentation says, in the fastest way that it shows.
 //!
-//! Where a crate leaves something to its users, they are played here: who puts the token into the header, and who keeps it.
+//! If a crate leaves a part to its users, such as setting the header or caching the token, that part is written here.
 
 mod gears;
 mod google;
 mod huskarl;
+mod jsonwebtoken;
 mod middle;
 mod oauth2;
 mod yup;
@@ -14,25 +15,28 @@ use std::pin::pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use tower::BoxError;
 
 use http::{HeaderMap, HeaderValue, Request, Response, header::AUTHORIZATION};
 use tokio::runtime::{self, Runtime};
 
+use crate::call_style::CallStyle;
+use crate::signing::Algorithm;
 use crate::sources::Kind;
-use crate::token_server::{Answer, TokenServer};
+use crate::token_server::{EndpointResponse, TokenServer};
 use crate::{Body, Case, request};
 
-/// What an hour is for the crates whose token is fetched before the hot path is measured.
+/// The lifetime of a token that is fetched before the hot path is measured, in seconds.
 const AN_HOUR: u64 = 3600;
 
-/// Some of them have tasks in the background.
+/// Some of the crates have background tasks.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
 });
 
 pub fn hot_path() -> Vec<Case> {
-    let server = TokenServer::start(Duration::ZERO, Answer::Token(AN_HOUR));
+    let server = TokenServer::start(Duration::ZERO, EndpointResponse::Token(AN_HOUR));
     let url = server.url();
     let mut cases = RUNTIME.block_on(async {
         vec![
@@ -52,7 +56,11 @@ pub fn sources() -> Vec<Kind> {
     vec![gears::SOURCE, google::SOURCE, huskarl::SOURCE, middle::SOURCE, oauth2::SOURCE, yup::SOURCE]
 }
 
-/// Requests whose token is there without waiting, sent by `send`, which is what a user of the crate would write.
+pub(crate) fn assertions(algorithm: Algorithm) -> Vec<Case> {
+    vec![huskarl::assertions(algorithm), jsonwebtoken::assertions(algorithm)]
+}
+
+/// A case whose requests do not wait for a token. `send` is what a user of the crate would write.
 fn ready<F, R>(name: &str, mut send: F) -> Case
 where
     F: FnMut(Request<Body>) -> R + Send + 'static,
@@ -66,11 +74,15 @@ where
         }
     };
     let mut one = one;
-    Case { name: name.to_owned(), run: Box::new(move |requests| (0..requests).for_each(|_| one())) }
+    Case {
+        name: name.to_owned(),
+        call_style: CallStyle::Service,
+        run: Box::new(move |requests| (0..requests).for_each(|_| one())),
+    }
 }
 
-/// The inner service, where the crate has no layer.
-async fn answer(request: Request<Body>) -> Response<Body> {
+/// The inner service of a crate without a layer.
+async fn respond(request: Request<Body>) -> Response<Body> {
     match crate::no_op::<std::convert::Infallible>(request).await {
         Ok(response) => response,
         Err(never) => match never {},
@@ -83,6 +95,6 @@ fn insert(headers: &mut HeaderMap, token: &str) {
     headers.insert(AUTHORIZATION, value);
 }
 
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
+fn boxed(error: impl Into<BoxError>) -> BoxError {
+    error.into()
 }

@@ -1,14 +1,15 @@
-//! `oauth2` gets tokens and keeps none. What its users write around it: the token and its end under a `RwLock`, looked at by
-//! readers, and renewed by whoever gets the write lock first.
+//! `oauth2` requests tokens and does not cache them. Its users put the token and its expiry into a `RwLock`; the task that
+//! gets the write lock first refreshes the token.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tower::BoxError;
 
 use ::oauth2::basic::BasicClient;
 use ::oauth2::{ClientId, ClientSecret, EndpointNotSet, EndpointSet, TokenResponse, TokenUrl, reqwest};
 use tokio::sync::RwLock;
 
-use super::{answer, insert, ready, text};
+use super::{boxed, insert, ready, respond};
 use crate::sources::{Kind, Source};
 use crate::{Case, request};
 
@@ -31,7 +32,7 @@ impl Tokens {
         Arc::new(Self { client, http, cached: RwLock::default() })
     }
 
-    async fn get(&self) -> Result<String, String> {
+    async fn get(&self) -> Result<String, BoxError> {
         if let Some((token, end)) = &*self.cached.read().await
             && *end > Instant::now()
         {
@@ -43,7 +44,7 @@ impl Tokens {
         {
             return Ok(token.clone());
         }
-        let response = self.client.exchange_client_credentials().request_async(&self.http).await.map_err(text)?;
+        let response = self.client.exchange_client_credentials().request_async(&self.http).await.map_err(boxed)?;
         let token = response.access_token().secret().clone();
         let lifetime = response.expires_in().unwrap_or(Duration::from_secs(3600));
         *cached = Some((token.clone(), Instant::now() + lifetime));
@@ -53,12 +54,12 @@ impl Tokens {
 
 pub(super) async fn hot_path(url: &str) -> Case {
     let tokens = Tokens::new(url);
-    tokens.get().await.expect("the server answers");
+    tokens.get().await.expect("the server responds");
     ready(SOURCE.name, move |mut request| {
         let tokens = tokens.clone();
         async move {
-            insert(request.headers_mut(), &tokens.get().await.expect("it is there"));
-            answer(request).await
+            insert(request.headers_mut(), &tokens.get().await.expect("the token is cached"));
+            respond(request).await
         }
     })
 }
@@ -69,7 +70,7 @@ fn source(url: &str) -> Source {
         let (tokens, mut request) = (tokens.clone(), request());
         async move {
             insert(request.headers_mut(), &tokens.get().await?);
-            answer(request).await;
+            respond(request).await;
             Ok(())
         }
     })

@@ -1,6 +1,7 @@
-//! `yup-oauth2`: a service account, for its key says where the endpoint is.
+//! `yup-oauth2`: a service account, whose key names the token endpoint.
 
 use std::sync::{Arc, LazyLock};
+use tower::BoxError;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -10,18 +11,18 @@ use yup_oauth2::authenticator::Authenticator;
 use yup_oauth2::hyper_rustls::HttpsConnector;
 use yup_oauth2::{ServiceAccountAuthenticator, ServiceAccountKey};
 
-use super::{answer, insert, ready, text};
+use super::{boxed, insert, ready, respond};
 use crate::sources::{Kind, Source};
 use crate::{Case, request};
 
-/// A token counts as ended one minute before its end.
+/// A token counts as expired one minute before its expiry.
 pub(super) const SOURCE: Kind = Kind { name: "`yup-oauth2`", build: source, ahead: 60, herd: true };
 
 const SCOPES: [&str; 1] = ["read"];
 
 type Tokens = Authenticator<HttpsConnector<HttpConnector>>;
 
-/// Made when the program runs, so that no key lies about.
+/// Generated at run time, so that the repository contains no key.
 static KEY: LazyLock<String> = LazyLock::new(|| {
     let pair = KeyPair::generate(KeySize::Rsa2048).expect("a key");
     let der: Pkcs8V1Der<'_> = pair.as_der().expect("a key");
@@ -29,7 +30,7 @@ static KEY: LazyLock<String> = LazyLock::new(|| {
     format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", BASE64_STANDARD.encode(der.as_ref()))
 });
 
-async fn authenticator(url: String) -> Result<Arc<Tokens>, String> {
+async fn authenticator(url: String) -> Result<Arc<Tokens>, BoxError> {
     let key = ServiceAccountKey {
         key_type: Some("service_account".into()),
         project_id: None,
@@ -42,23 +43,23 @@ async fn authenticator(url: String) -> Result<Arc<Tokens>, String> {
         auth_provider_x509_cert_url: None,
         client_x509_cert_url: None,
     };
-    ServiceAccountAuthenticator::builder(key).build().await.map(Arc::new).map_err(text)
+    ServiceAccountAuthenticator::builder(key).build().await.map(Arc::new).map_err(boxed)
 }
 
-async fn token(tokens: &Tokens) -> Result<String, String> {
-    let token = tokens.token(&SCOPES).await.map_err(text)?;
+async fn token(tokens: &Tokens) -> Result<String, BoxError> {
+    let token = tokens.token(&SCOPES).await.map_err(boxed)?;
     Ok(token.token().ok_or("no access token")?.to_owned())
 }
 
 pub(super) async fn hot_path(url: &str) -> Case {
     let tokens = authenticator(url.to_owned()).await.expect("a key");
-    token(&tokens).await.expect("the server answers");
+    token(&tokens).await.expect("the server responds");
     ready(SOURCE.name, move |mut request| {
         let tokens = tokens.clone();
         async move {
             let token = tokens.token(&SCOPES).await.expect("it is there");
             insert(request.headers_mut(), token.token().expect("an access token"));
-            answer(request).await
+            respond(request).await
         }
     })
 }
@@ -71,7 +72,7 @@ fn source(url: &str) -> Source {
         async move {
             let tokens = built.get_or_try_init(|| authenticator(url)).await?;
             insert(request.headers_mut(), &token(tokens).await?);
-            answer(request).await;
+            respond(request).await;
             Ok(())
         }
     })

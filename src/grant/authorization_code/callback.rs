@@ -1,84 +1,125 @@
-//! What comes back by the redirect: a code, an error of the server, or something that is not for us.
+//! Parses the query of a redirect: a code, an error of the server, or a request that does not complete the login.
+
+use std::borrow::Cow;
 
 use url::form_urlencoded;
 
+use super::issuer::Issuer;
 use crate::error::{Error, ErrorKind, OAuthError};
-use crate::secret::Secret;
+use crate::secret::{CharacterSet, Secret};
 
-/// What a redirect must say to be the answer to our request.
+/// The values that a redirect must contain to complete a login.
 #[derive(Clone, Debug)]
 pub(super) struct Expected {
     pub(super) state: Secret,
     pub(super) issuer: Issuer,
 }
 
-/// Who may answer (RFC 9207).
-#[derive(Clone, Debug)]
-pub(super) enum Issuer {
-    /// This one, and it says so in each answer.
-    Exactly(String),
-    /// An `iss`, if there is one, must be of this origin: that of the authorization endpoint.
-    OfOrigin(String),
-}
-
-/// What a redirect is to us.
+/// The meaning of a redirect for a login.
 #[derive(Debug)]
 pub(super) enum Callback {
     Code(Secret),
-    /// The server, or the person, says no.
-    Refused(Error),
-    /// Not the answer to our request, or not readable: whoever sent it, the wait goes on. Why, for the person who sees it.
-    Foreign(&'static str),
+    /// The error that the server sent.
+    Failed(Error),
+    /// The redirect belongs to another login, or it cannot be used. It does not end the login. The reason is for pages and errors.
+    Unrelated(Cow<'static, str>),
 }
 
-/// Reads the query of a redirect. State and issuer come first: what fails there is neither used nor believed (RFC 6749
-/// §10.12, RFC 9207 §2.4).
+/// Reads the query of a redirect. The state is compared first (RFC 6749 §10.12), then the issuer (RFC 9207 §2.4). If one of them is
+/// wrong, neither a code nor an error is used.
 pub(super) fn read(query: &str, expected: &Expected) -> Callback {
-    let mut parameters: Vec<(String, String)> = Vec::new();
-    for (name, value) in form_urlencoded::parse(query.as_bytes()).into_owned() {
-        if parameters.iter().any(|(taken, _)| *taken == name) {
-            return Callback::Foreign("A parameter stands twice in this answer.");
+    parse(&Query::read(query), expected).unwrap_or_else(Callback::Unrelated)
+}
+
+fn parse(query: &Query<'_>, expected: &Expected) -> Result<Callback, Cow<'static, str>> {
+    if query.state.get("state")? != Some(expected.state.expose()) {
+        return Err("the response does not have the `state` of this login".into());
+    }
+    expected.issuer.check(query.iss.get("iss")?, expected.state.expose())?;
+    match (query.error.get("error")?, query.code.get("code")?) {
+        (Some(error), _) => {
+            let (description, uri) =
+                (query.error_description.get("error_description"), query.error_uri.get("error_uri"));
+            // A description that appears twice is dropped, and the error is kept.
+            let error = failure(error, description.unwrap_or_default(), uri.unwrap_or_default(), expected);
+            Ok(Callback::Failed(error))
         }
-        parameters.push((name, value));
-    }
-    // An empty value counts as omitted (RFC 6749 §3.1).
-    let get = |name: &str| {
-        parameters.iter().find(|(taken, value)| taken == name && !value.is_empty()).map(|(_, value)| value.as_str())
-    };
-    if get("state") != Some(expected.state.expose()) {
-        return Callback::Foreign("This is not the answer to the login that is under way here.");
-    }
-    if !expected.issuer.allows(get("iss")) {
-        return Callback::Foreign("This answer comes from another authorization server than the one that was asked.");
-    }
-    match (get("error"), get("code")) {
-        (Some(error), _) => Callback::Refused(refusal(error, get("error_description"), get("error_uri"), expected)),
-        (None, Some(code)) => Callback::Code(Secret::new(code)),
-        (None, None) => Callback::Foreign("There is no code in this answer."),
+        // The exchange rejects such a code as a configuration error, but the server sent it.
+        (None, Some(code)) if CharacterSet::Unicode.violation(code).is_some() => {
+            Err("the `code` of the login contains a character that RFC 6749 (Appendix A.11) does not allow".into())
+        }
+        (None, Some(code)) => Ok(Callback::Code(Secret::new(code))),
+        (None, None) => Err("the authorization response has neither a `code` nor an `error`".into()),
     }
 }
 
-impl Issuer {
-    /// Compared as text, without normalisation, where it is known (RFC 9207 §2.4).
-    fn allows(&self, iss: Option<&str>) -> bool {
-        match (self, iss) {
-            (Self::Exactly(issuer), iss) => iss == Some(issuer),
-            (Self::OfOrigin(_), None) => true,
-            (Self::OfOrigin(origin), Some(iss)) => {
-                url::Url::parse(iss).is_ok_and(|iss| iss.origin().ascii_serialization() == *origin)
+/// The parameters that the protocol defines. All others are ignored, however often they appear.
+#[derive(Default)]
+struct Query<'a> {
+    state: Parameter<'a>,
+    code: Parameter<'a>,
+    iss: Parameter<'a>,
+    error: Parameter<'a>,
+    error_description: Parameter<'a>,
+    error_uri: Parameter<'a>,
+}
+
+#[derive(Default)]
+enum Parameter<'a> {
+    #[default]
+    Missing,
+    Once(Cow<'a, str>),
+    Repeated,
+}
+
+impl<'a> Query<'a> {
+    fn read(text: &'a str) -> Self {
+        let mut query = Self::default();
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            let parameter = match &*name {
+                "state" => &mut query.state,
+                "code" => &mut query.code,
+                "iss" => &mut query.iss,
+                "error" => &mut query.error,
+                "error_description" => &mut query.error_description,
+                "error_uri" => &mut query.error_uri,
+                _ => continue,
+            };
+            // An empty value counts as omitted (RFC 6749 §3.1).
+            if !value.is_empty() {
+                *parameter = match parameter {
+                    Parameter::Missing => Parameter::Once(value),
+                    _ => Parameter::Repeated,
+                };
             }
         }
+        query
     }
 }
 
-fn refusal(error: &str, description: Option<&str>, uri: Option<&str>, expected: &Expected) -> Error {
+impl Parameter<'_> {
+    fn get(&self, name: &str) -> Result<Option<&str>, String> {
+        match self {
+            Self::Missing => Ok(None),
+            Self::Once(value) => Ok(Some(value)),
+            Self::Repeated => Err(format!("the authorization response has the parameter `{name}` twice")),
+        }
+    }
+}
+
+fn failure(error: &str, description: Option<&str>, uri: Option<&str>, expected: &Expected) -> Error {
     let kind = match error {
         "access_denied" => ErrorKind::Denied,
         "server_error" | "temporarily_unavailable" => ErrorKind::Overloaded,
         "unauthorized_client" => ErrorKind::ClientRejected,
         _ => ErrorKind::RequestRejected,
     };
-    Error::new(kind, "").with_oauth(OAuthError::heard(error, description, uri, &[expected.state.expose()]))
+    Error::new(kind, "").with_oauth_response(OAuthError::from_response(
+        error,
+        description,
+        uri,
+        &[expected.state.expose()],
+    ))
 }
 
 #[cfg(test)]
@@ -88,61 +129,104 @@ mod tests {
     use super::*;
 
     fn expected() -> Expected {
-        Expected { state: Secret::new("s"), issuer: Issuer::OfOrigin("https://auth.example".into()) }
+        Expected { state: Secret::new("s1"), issuer: Issuer::OfOrigin("https://auth.example".into()) }
     }
 
     fn outcome(query: &str, expected: &Expected) -> String {
         match read(query, expected) {
             Callback::Code(code) => format!("code {}", code.expose()),
-            Callback::Refused(error) => format!("{:?}", error.kind()),
-            Callback::Foreign(_) => "foreign".into(),
+            Callback::Failed(error) => format!("{:?}", error.kind()),
+            Callback::Unrelated(_) => "unrelated".into(),
+        }
+    }
+
+    fn text(query: &str, expected: &Expected) -> String {
+        match read(query, expected) {
+            Callback::Unrelated(why) => why.into_owned(),
+            other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn only_the_answer_to_our_request_counts() {
+    fn only_a_response_with_the_state_is_used() {
         for (query, read) in [
-            ("code=c&state=s", "code c"),
-            ("state=s&code=a%20b%2B&more=x", "code a b+"),
-            ("state=s&code=c&iss=https%3A%2F%2Fauth.example%2Ftenant", "code c"),
-            ("state=s&code=c&iss=https%3A%2F%2Fevil.example", "foreign"),
-            ("state=s&code=c&iss=nonsense", "foreign"),
-            ("state=s&error=access_denied", "Denied"),
-            ("state=s&error=access_denied&code=c", "Denied"),
-            ("state=s&error=invalid_scope&error_description=no", "RequestRejected"),
-            ("state=s&error=temporarily_unavailable", "Overloaded"),
-            ("state=s&error=unauthorized_client", "ClientRejected"),
-            ("state=x&error=access_denied", "foreign"),
-            ("error=access_denied", "foreign"),
-            ("code=c", "foreign"),
-            ("code=c&state=S", "foreign"),
-            ("code=c&state=", "foreign"),
-            ("code=c&state=s&state=s", "foreign"),
-            ("code=c&code=d&state=s", "foreign"),
-            ("code=&state=s", "foreign"),
-            ("state=s", "foreign"),
-            ("", "foreign"),
+            ("code=c&state=s1", "code c"),
+            ("state=s1&code=a%20b%2B&more=x", "code a b+"),
+            ("state=s1&code=c&iss=https%3A%2F%2Fauth.example%2Ftenant", "code c"),
+            ("state=s1&code=c&iss=https%3A%2F%2Fevil.example", "unrelated"),
+            ("state=s1&code=c&iss=nonsense", "unrelated"),
+            ("state=s1&error=access_denied", "Denied"),
+            ("state=s1&error=access_denied&code=c", "Denied"),
+            ("state=s1&error=access_denied&error_description=a&error_description=b", "Denied"),
+            ("state=s1&error=invalid_scope&error_description=no", "RequestRejected"),
+            ("state=s1&error=temporarily_unavailable", "Overloaded"),
+            ("state=s1&error=unauthorized_client", "ClientRejected"),
+            ("state=x&error=access_denied", "unrelated"),
+            ("state=x&code=c&iss=https%3A%2F%2Fevil.example", "unrelated"),
+            ("error=access_denied", "unrelated"),
+            ("code=c", "unrelated"),
+            ("code=c&state=S1", "unrelated"),
+            ("code=c&state=", "unrelated"),
+            ("code=c&state=s1&state=s1", "unrelated"),
+            ("code=c&state=s1&state=", "code c"),
+            ("code=c&code=d&state=s1", "unrelated"),
+            ("code=c&state=s1&iss=https://auth.example&iss=https://auth.example", "unrelated"),
+            ("code=&state=s1", "unrelated"),
+            ("code=c%0A&state=s1", "unrelated"),
+            ("code=c%00d&state=s1", "unrelated"),
+            ("code=c%0A&state=s1&error=access_denied", "Denied"),
+            ("code=c%0A&state=x", "unrelated"),
+            ("code=%C3%A9&state=s1", "code é"),
+            ("state=s1", "unrelated"),
+            ("state=s1&error=access_denied&iss=https%3A%2F%2Fevil.example", "unrelated"),
+            ("state=s1&error=access_denied&error=server_error", "unrelated"),
+            ("", "unrelated"),
         ] {
             assert_eq!(outcome(query, &expected()), read, "{query}");
         }
     }
 
     #[test]
-    fn a_known_issuer_must_be_there_and_the_same_to_the_letter() {
+    fn unknown_parameters_are_ignored_even_if_repeated() {
+        let more = "&scope=a&scope=b&session_state=x&session_state=x".repeat(1000);
+        assert_eq!(outcome(&format!("code=c&state=s1{more}"), &expected()), "code c");
+    }
+
+    #[test]
+    fn a_configured_issuer_is_required_and_compared_exactly() {
         let expected = Expected { issuer: Issuer::Exactly("https://auth.example".into()), ..expected() };
         for (query, read) in [
-            ("code=c&state=s&iss=https://auth.example", "code c"),
-            ("code=c&state=s&iss=https://auth.example/", "foreign"),
-            ("code=c&state=s", "foreign"),
-            ("error=access_denied&state=s", "foreign"),
+            ("code=c&state=s1&iss=https://auth.example", "code c"),
+            ("code=c&state=s1&iss=https://auth.example/", "unrelated"),
+            ("code=c&state=s1", "unrelated"),
+            ("error=access_denied&state=s1", "unrelated"),
         ] {
             assert_eq!(outcome(query, &expected), read, "{query}");
         }
     }
 
+    #[test]
+    fn an_error_names_the_issuer_and_the_option_without_secrets_and_control_characters() {
+        let other = text("code=c&state=s1&iss=https://login.example/%1B%5B31m%E2%80%AE7", &expected());
+        assert!(other.contains("`https://login.example/[31m7`"), "{other}");
+        assert!(other.contains("https://auth.example`") && other.contains("AuthorizationCode::issuer"), "{other}");
+        for iss in ["https://e.example/s1", "s%0A1", "%0A"] {
+            let hidden = text(&format!("code=c&state=s1&iss={iss}"), &expected());
+            assert!(hidden.contains("cannot be printed") && !hidden.contains("s1"), "{hidden}");
+        }
+        let long = text(&format!("code=c&state=s1&iss={}", "x".repeat(100_000)), &expected());
+        assert!(long.len() < 1000, "{long}");
+
+        let exactly = Expected { issuer: Issuer::Exactly("https://auth.example/7".into()), ..expected() };
+        let missing = text("code=c&state=s1", &exactly);
+        assert!(missing.contains("`https://auth.example/7`") && missing.contains("do not set the option"), "{missing}");
+        let other = text("code=c&state=s1&iss=https://auth.example", &exactly);
+        assert!(other.contains("`https://auth.example`") && other.contains("`https://auth.example/7`"), "{other}");
+    }
+
     proptest! {
         #[test]
-        fn any_query_is_read(query in ".*") {
+        fn any_query_can_be_parsed(query in ".*") {
             let _ = read(&query, &expected());
         }
     }

@@ -1,15 +1,17 @@
-//! The device code (RFC 8628): the person logs in on another device, such as their phone.
+//! Implements the device authorization grant (RFC 8628): the user logs in on another device, such as their phone.
 //!
 //! ```text
-//!  client ── device authorization request ──▶ server     authorization.rs
-//!  client ── code and address ──▶ person                 prompt.rs, terminal.rs
-//!  client ── is it done? ──▶ server, again and again     heard.rs, pacing.rs
+//!  client ── device authorization request ──▶ server     device_authorization.rs
+//!  client ── code and URL ──▶ user                       prompt.rs, outcome.rs, terminal/
+//!  client ── poll, repeatedly ──▶ server                 poll_response.rs, pacing.rs, running_logins.rs
 //! ```
 
-mod authorization;
-mod heard;
+mod device_authorization;
+mod outcome;
 mod pacing;
+mod poll_response;
 mod prompt;
+mod running_logins;
 #[cfg(feature = "terminal")]
 mod terminal;
 
@@ -18,18 +20,21 @@ use std::sync::Arc;
 
 use http::Uri;
 
-use self::authorization::Authorization;
+use self::device_authorization::DeviceAuthorization;
+pub use self::outcome::DeviceOutcome;
 use self::pacing::Pacing;
 pub use self::prompt::DevicePrompt;
+use self::running_logins::{RunningLogins, until_replaced};
 #[cfg(feature = "terminal")]
 pub use self::terminal::terminal_prompt;
-use super::Grant;
-use super::common::{Common, common_options};
+use super::config::{GrantConfig, grant_options};
+use super::login_policy::{LoginPolicy, login_options};
 use super::pkce::Pkce;
+use super::{Context, Grant};
 use crate::client::Client;
 use crate::clock;
 use crate::endpoint::TokenEndpoint;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::form::Form;
 use crate::into_url::{self, IntoUrl};
 use crate::token::Token;
@@ -37,8 +42,8 @@ use crate::transport::Transport;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// The device authorization grant ([RFC 8628]): for programs on machines without a browser, such as a server that one logs in
-/// to by ssh. The person opens an address on another device and enters a code there.
+/// The device authorization grant ([RFC 8628]), for programs on machines without a browser, such as a server that is used over SSH.
+/// The user opens a URL on another device and enters a code there.
 ///
 /// ```
 /// use tower_oauth2::{OAuth2Layer, client::Client, grant::DeviceCode};
@@ -55,16 +60,17 @@ const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// # }
 /// ```
 ///
-/// A login starts by itself for the first token. A *re*-login, when the refresh token is dead, starts when the user calls
-/// [`Tokens::refresh`](crate::Tokens::refresh), or by itself with [`relogin`](Self::relogin) ([§3.1]).
+/// A request starts a login for the first token only. When the refresh token is dead, another login starts when the application calls
+/// [`Tokens::refresh`](crate::Tokens::refresh), or with the next request if [`relogin(true)`](Self::relogin) is set ([§3.1]). With
+/// [`login_on_request(false)`](Self::login_on_request), only `Tokens::refresh` starts a login.
 ///
-/// The server is asked at the pace that it sets, `slow_down` is kept to, and an outage does not end the login ([§3.5]). It ends
-/// with [`ErrorKind::Denied`] when the person says no, with [`ErrorKind::LoginExpired`] when the code has expired, and with the
-/// server's error otherwise; after that no request asks the person again, but `Tokens::refresh` does.
+/// The grant polls the server at the interval that the server sets, slows down after `slow_down`, and goes on polling during an outage
+/// ([§3.5]). The login fails with [`ErrorKind::Denied`] if the user denies it, with [`ErrorKind::LoginExpired`] if the code expires, and
+/// with the error of the server otherwise. After that, no request starts another login, but `Tokens::refresh` does.
 ///
 /// # Security
 ///
-/// A person who is sent such an address and code by somebody else logs *them* in ([§5.4]). Say in the prompt which program asks.
+/// An attacker can send their URL and code to a user, who then logs the *attacker* in ([§5.4]). Name the program in the prompt.
 ///
 /// [`ErrorKind::Denied`]: crate::ErrorKind::Denied
 /// [`ErrorKind::LoginExpired`]: crate::ErrorKind::LoginExpired
@@ -74,73 +80,82 @@ const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// [§5.4]: https://www.rfc-editor.org/rfc/rfc8628#section-5.4
 #[derive(Clone)]
 pub struct DeviceCode {
-    common: Common,
+    config: GrantConfig,
     device_authorization: Uri,
     prompt: Arc<dyn Fn(&DevicePrompt) + Send + Sync>,
     pkce: bool,
-    relogin: bool,
+    logins: LoginPolicy,
+    running: Arc<RunningLogins>,
 }
 
 impl DeviceCode {
-    /// The grant at these endpoints, for this client. `prompt` is called once for each login and tells the person what to do; it
-    /// should return soon, for the server is asked after that. The feature `terminal` has a ready-made one.
+    /// Creates the grant for these endpoints and a client. `prompt` is called once per login, and shows the user what to do. It must
+    /// return soon, because polling starts after it, and it blocks the task that it runs in. The [`DevicePrompt`] can be cloned and
+    /// kept: it also has the time left and the outcome of the login. The feature `terminal` has a
+    /// [prompt for terminals](crate::docs::grants#a-login-on-another-device).
     ///
     /// # Errors
     ///
-    /// As [`TokenEndpoint::new`], for both addresses;
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for [`Client::none`], for a code is given to a client.
+    /// As [`TokenEndpoint::new`], for both URLs. [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for [`Client::none`], because
+    /// a code is issued to a client.
     pub fn new(
         device_authorization_url: impl IntoUrl,
         token_url: impl IntoUrl,
         client: Client,
         prompt: impl Fn(&DevicePrompt) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        Self::at(device_authorization_url, TokenEndpoint::new(token_url, client)?, prompt)
+        Self::from_endpoint(device_authorization_url, TokenEndpoint::new(token_url, client)?, prompt)
     }
 
-    /// The grant at a token endpoint that was made otherwise. With [`TokenEndpoint::dangerous_cleartext`] the device
-    /// authorization address may be `http://` to any machine too.
+    /// Creates the grant from a token endpoint. With [`TokenEndpoint::dangerous_cleartext`], the device authorization URL may be
+    /// `http://` to any host too.
     ///
     /// # Errors
     ///
     /// As [`DeviceCode::new`].
-    pub fn at(
+    pub fn from_endpoint(
         device_authorization_url: impl IntoUrl,
         endpoint: TokenEndpoint,
         prompt: impl Fn(&DevicePrompt) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let device_authorization = endpoint.sibling("device_authorization_url", device_authorization_url)?;
+        let device_authorization = endpoint.related_endpoint("device_authorization_url", device_authorization_url)?;
         let device_authorization = into_url::endpoint_uri("device_authorization_url", device_authorization)?;
         endpoint.client_id()?;
         let prompt = Arc::new(prompt);
-        Ok(Self { common: Common::new(endpoint), device_authorization, prompt, pkce: false, relogin: false })
+        Ok(Self {
+            config: GrantConfig::new(endpoint),
+            device_authorization,
+            prompt,
+            pkce: false,
+            logins: LoginPolicy::default(),
+            running: Arc::default(),
+        })
     }
 
-    /// Binds the login to this program by PKCE, method `S256` ([RFC 7636]). Only some servers know it for device codes, so it is
-    /// for you to ask for.
+    /// Enables PKCE with the method `S256` ([RFC 7636]), which binds the login to this program. It is disabled by default, because only
+    /// some servers support it for device codes.
     ///
     /// [RFC 7636]: https://www.rfc-editor.org/rfc/rfc7636
+    #[doc(alias = "PKCE")]
     #[must_use]
     pub fn pkce(mut self) -> Self {
         self.pkce = true;
         self
     }
 
-    /// Lets a request start a login when the refresh token is dead. Without it the request gets
-    /// [`ErrorKind::LoginNeeded`](crate::ErrorKind::LoginNeeded).
-    #[must_use]
-    pub fn relogin(mut self) -> Self {
-        self.relogin = true;
-        self
-    }
-
-    async fn log_in(&self, http: &Transport) -> Result<Token, Error> {
-        let Common { endpoint, parameters, .. } = &self.common;
+    async fn log_in(&self, cx: &Context) -> Result<Token, Error> {
+        let http = cx.transport();
+        let GrantConfig { endpoint, parameters, .. } = &self.config;
         let pkce = if self.pkce { Some(Pkce::new()?) } else { None };
-        let answer =
-            endpoint.ask(http, &self.device_authorization, authorization::request(parameters, pkce.as_ref())).await?;
-        let login = Authorization::read(answer.members).map_err(|error| error.with_status(answer.status))?;
+        // Before the prompt, so that an earlier prompt ends first.
+        let replaced = self.running.start(cx);
+        let response = endpoint
+            .post(http, &self.device_authorization, device_authorization::request(parameters, pkce.as_ref()))
+            .await?;
+        let login = DeviceAuthorization::read(response.members)
+            .map_err(|error| error.with_status(response.status).with_endpoint(&self.device_authorization))?;
         let pacing = Pacing::new(login.interval, login.prompt.expires_in(), clock::now());
+        cx.extend_stall_timeout(login.prompt.expires_in());
         (self.prompt)(&login.prompt);
 
         let form = Form::new(GRANT_TYPE).param("device_code", login.device_code.expose());
@@ -148,45 +163,56 @@ impl DeviceCode {
             Some(pkce) => form.param("code_verifier", pkce.verifier()),
             None => form,
         };
-        self.wait(http, parameters.without_scope(form), pacing).await.map_err(Error::asked_in_vain)
+        let polls = self.poll_token(http, parameters.without_scope(form), pacing);
+        let Some(outcome) = until_replaced(polls, replaced).await else {
+            return Err(Error::new(ErrorKind::Timeout, "a newer login has replaced this one"));
+        };
+        let outcome = outcome.map_err(Error::with_failed_login);
+        login.guard.end(&outcome);
+        outcome
     }
 
-    /// Asks for the token until the person is done.
-    async fn wait(&self, http: &Transport, form: Form, mut pacing: Pacing) -> Result<Token, Error> {
-        let endpoint = &self.common.endpoint;
-        let mut wait = pacing.wait(clock::now());
+    /// Polls the server until the login ends.
+    async fn poll_token(&self, http: &Transport, form: Form, mut pacing: Pacing) -> Result<Token, Error> {
+        let endpoint = &self.config.endpoint;
+        let mut wait = pacing.delay(clock::now());
         loop {
             clock::sleep(wait).await;
-            pacing.check(clock::now())?;
-            // A question that is under way when the time passes is waited for: it may bring the token.
-            wait = match endpoint.ask(http, endpoint.uri(), form.clone()).await {
-                // A success that is no token ends the login: the code is spent.
-                Ok(answer) => return endpoint.read(answer),
-                Err(error) => pacing.after(error, clock::now())?,
+            pacing.check_expiry(clock::now())?;
+            // A poll that is running when the code expires is not cancelled, because its response may contain the token.
+            wait = match endpoint.post(http, endpoint.uri(), form.clone()).await {
+                // A successful response without a token ends the login, because the device code is used up.
+                Ok(response) => return endpoint.token_from(response),
+                Err(error) => pacing.delay_after(error, clock::now())?,
             };
         }
     }
 }
 
-common_options!(DeviceCode);
+grant_options!(DeviceCode);
+login_options!(DeviceCode);
 
 impl Grant for DeviceCode {
-    async fn obtain(&self, previous: Option<Token>, http: Transport) -> Result<Token, Error> {
-        self.common.renew_or_log_in(previous, &http, self.relogin, || self.log_in(&http)).await
+    async fn obtain(&self, cx: Context) -> Result<Token, Error> {
+        self.config.refresh_or_log_in(&cx, self.logins, || self.log_in(&cx)).await
     }
 
     fn name(&self) -> &'static str {
         "device_code"
+    }
+
+    fn initial_token(&self) -> Option<Token> {
+        self.config.initial.token()
     }
 }
 
 impl fmt::Debug for DeviceCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeviceCode")
-            .field("common", &self.common)
-            .field("device_authorization", &self.device_authorization)
+            .field("config", &self.config)
+            .field("device_authorization", &into_url::WithoutQuery(&self.device_authorization.to_string()))
             .field("pkce", &self.pkce)
-            .field("relogin", &self.relogin)
+            .field("logins", &self.logins)
             .finish_non_exhaustive()
     }
 }

@@ -1,34 +1,36 @@
-//! A store of files: one for each entry, and locks that end with their process.
+//! A store of files: one file per entry, and lock files that the system unlocks when their process ends.
 //!
-//! | file | what it is |
+//! | file | content |
 //! | --- | --- |
-//! | `place` | where the files of an entry are |
-//! | `content` | what stands in one |
-//! | `steps` | reading, saving and clearing, step by step |
-//! | `disk` | what a step can be |
-//! | `lock` | locks among processes, waited for without a thread |
-//! | `problem` | what can be wrong, and what to do |
+//! | `paths` | the paths of the files of an entry |
+//! | `format` | the content of a token file |
+//! | `ops` | loading, saving and clearing an entry |
+//! | `fs` | the file system operations that `ops` uses |
+//! | `file_error` | errors, with advice |
 
-mod content;
 #[cfg(test)]
 mod crash;
-mod disk;
-mod lock;
-mod place;
-mod problem;
-mod steps;
+mod file_error;
+mod format;
+mod fs;
+mod ops;
+mod paths;
 
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 
-use self::disk::Os;
-pub use self::lock::FileLock;
-use self::place::Place;
+use self::file_error::FileError;
+use self::fs::OsFileSystem;
+use self::paths::EntryPaths;
+use super::local_fs::exists;
+use super::lock_file::LockFile;
+use super::store_error::StoreError;
 use super::{Entry, Key, TokenStore};
+use crate::blocking::blocking;
 use crate::error::BoxError;
 
-/// Keeps tokens in files: for a program that goes on without a login at its next start, and for several processes of one
-/// machine that share a login. Clones are the same store.
+/// A store of files, for programs that need no login at their next start, and for several processes of one machine that share a
+/// login. Clones share the files.
 ///
 /// ```
 /// use tower_oauth2::{OAuth2Layer, client::Client, grant::DeviceCode, store::FileStore};
@@ -44,10 +46,10 @@ use crate::error::BoxError;
 /// # }
 /// ```
 ///
-/// A path that ends in `.json` is the file of one login. Any other is a directory with a file for each [`Key`], named after its
-/// [`id`](Key::id). What of it is missing is made when it is needed, for its owner alone.
+/// A path that ends in `.json` is the file of one login. Any other path is a directory with one file per [`Key`], named after its
+/// [`id`](Key::id). Missing files and directories are created when they are needed, accessible to their owner only.
 ///
-/// A file is a JSON object that a person can read, with the token as of RFC 6749 §5.1:
+/// A file is an indented JSON object, which contains the token in the form of RFC 6749 §5.1:
 ///
 /// ```json
 /// {
@@ -58,43 +60,74 @@ use crate::error::BoxError;
 /// }
 /// ```
 ///
-/// Such a token alone is read too, as another program may have left it: an object with `access_token` and the like. The first
-/// save makes it a file as above.
+/// A file that contains only such a token, an object with `access_token` and the like, is read as well: another program may have
+/// written it. The first save converts it.
 ///
-/// A file is written aside, synced and renamed, so that it is the old one or the new one whenever the power fails. Beside it are
-/// two lock files, `….json.lock` for the turn to renew and `….json.write-lock` for the moment of a change. They stay: one that
-/// was deleted would still be locked by whoever has it open, and the next one would lock another.
+/// New content is written to a temporary file, which is synced and then renamed, so that after a power failure the file has the old
+/// or the new content. Next to it are two lock files: `….json.lock` is locked during a refresh, `….json.write-lock` during a change.
+/// They are not removed: a removed lock file would still be locked by its holder, and the next process would lock another file. An
+/// empty file is no entry.
+///
+/// A symbolic link is followed and stays a link, even if its target is missing: the file, its lock files and its temporary files are
+/// in the directory of the target. A file that is a mount point of its own, as in a container, cannot be replaced by a rename. It is
+/// written in place, after the temporary file. If the write is interrupted, the next operation completes it from that file.
 ///
 /// # Errors
 ///
-/// A file that is damaged, of another login or of a newer version of this crate is an error that names it and says what to do. It
-/// is neither replaced nor removed. So is an older generation that would replace a newer one.
+/// If a file is damaged, belongs to another login or has a newer version, the error names the file and a remedy, and the file is not
+/// replaced. [`Persisted::clear`](crate::grant::Persisted::clear) also removes a file that is damaged or has a newer version, unless
+/// it belongs to another login. An older version of a token does not replace a newer one.
+///
+/// A token that could not be read again is not saved: more than 4 MiB of JSON, or members that are nested more than some 120 levels
+/// deep. If the system denies access to a file, that is an error, and the entry does not count as missing.
+///
+/// On a file system without locks, the first lock returns an error.
 ///
 /// # Cancel safety
 ///
-/// A `lock` that is dropped takes no turn. A `save` or `clear` that has begun to write ends what it does.
+/// A dropped `lock` does not acquire the lock. A dropped `save` or `clear` that has started to write runs to completion, and `save`
+/// holds the lock until then.
 ///
 /// # Security
 ///
-/// The tokens are in the clear. Files are readable for their owner only (0600, directories 0700), on Unix; elsewhere they have
-/// the permissions of the directory that you choose. A directory that exists keeps those that it has.
+/// The tokens are in the clear. On Unix, files are accessible to their owner only (0600, directories 0700); elsewhere they have the
+/// permissions of the directory that you choose. An existing directory keeps its permissions, and so does a mounted file of another
+/// owner. Anyone who can write to the directory can replace the file by a symbolic link.
 ///
-/// On a network file system the locks are as good as its own.
+/// A process that was killed during a write may leave a file `….json.….new`, which contains a token. The next save removes it; after
+/// a power failure, possibly only `clear` does.
+///
+/// On a network file system, the locks are as reliable as those of the file system.
 #[derive(Clone, Debug)]
 pub struct FileStore {
     path: Arc<Path>,
 }
 
+/// The lock of an entry of a [`FileStore`], released on drop and at the end of the process.
+#[derive(Debug)]
+pub struct FileLock {
+    /// The path before symbolic links were followed.
+    path: PathBuf,
+    paths: EntryPaths,
+    file: Arc<LockFile>,
+}
+
 impl FileStore {
-    /// The store at this path: a file if it ends in `.json`, else a directory.
+    /// Creates a store at this path: a file if the path ends in `.json`, otherwise a directory.
+    ///
+    /// A relative path is resolved against the current working directory, once.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into().into() }
+        let path = path.into();
+        Self { path: path::absolute(&path).unwrap_or(path).into() }
     }
 
-    fn place(&self, key: &Key) -> Place {
-        match self.path.extension() {
-            Some(extension) if extension == "json" => Place::new(&self.path),
-            _ => Place::new(&self.path.join(format!("{}.json", key.id()))),
+    /// Returns the path of the file of an entry.
+    fn file(&self, key: &Key) -> PathBuf {
+        // A path with a trailing slash is a directory.
+        if self.path.as_os_str().as_encoded_bytes().ends_with(b".json") {
+            self.path.to_path_buf()
+        } else {
+            self.path.join(format!("{}.json", key.id()))
         }
     }
 }
@@ -103,38 +136,85 @@ impl TokenStore for FileStore {
     type Lock = FileLock;
 
     async fn lock(&self, key: &Key) -> Result<Self::Lock, BoxError> {
-        FileLock::acquire(self.place(key).turn()).await
+        let path = self.file(key);
+        let (paths, path) = blocking(move || Ok((EntryPaths::resolve(&path)?, path))).await?;
+        let file = LockFile::acquire(paths.refresh_lock()).await?;
+        Ok(FileLock { path, paths, file: Arc::new(file) })
+    }
+
+    async fn try_lock(&self, key: &Key) -> Result<Option<Self::Lock>, BoxError> {
+        let path = self.file(key);
+        let (paths, path) = blocking(move || Ok((EntryPaths::resolve(&path)?, path))).await?;
+        let file = LockFile::try_acquire(paths.refresh_lock()).await?;
+        Ok(file.map(|file| FileLock { path, paths, file: Arc::new(file) }))
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Entry>, BoxError> {
-        let (place, key) = (self.place(key), key.clone());
-        disk::blocking(move || Ok(steps::load(&Os, &place, &key)?)).await
+        let (path, searched) = (self.file(key), key.clone());
+        let (paths, loaded) = blocking(move || {
+            let paths = EntryPaths::resolve(&path)?;
+            let loaded = ops::load(&OsFileSystem, &paths, &searched);
+            Ok((paths, loaded))
+        })
+        .await?;
+        match loaded {
+            // Another process may be writing the file.
+            Err(error) if error.may_be_partial() => match LockFile::acquire(paths.write_lock()).await {
+                Ok(lock) => {
+                    let key = key.clone();
+                    blocking(move || {
+                        ops::load_locked(&OsFileSystem, &lock, &paths, &key).map_err(FileError::into_error)
+                    })
+                    .await
+                }
+                // If the directory is not writable, no process is writing.
+                Err(_) if !error.is_empty() => Err(error.into_error()),
+                Err(why) => Err(why),
+            },
+            loaded => loaded.map_err(FileError::into_error),
+        }
     }
 
-    async fn save(&self, key: &Key, entry: &Entry, _lock: &mut Self::Lock) -> Result<(), BoxError> {
-        let (place, key, entry) = (self.place(key), key.clone(), entry.clone());
-        // Whoever clears has not waited for the turn, which a person who logs in may hold for minutes.
-        let changing = FileLock::acquire(place.changing()).await?;
-        disk::blocking(move || {
-            let outcome = steps::save(&Os, &place, &key, &entry);
-            drop(changing);
-            outcome
-        })
-        .await
+    async fn save(&self, key: &Key, entry: &Entry, lock: &mut Self::Lock) -> Result<(), BoxError> {
+        if self.file(key) != lock.path {
+            return Err(StoreError::boxed("the lock is another entry's"));
+        }
+        // If this future is dropped while the entry is written, no other process may refresh the old entry until that has ended.
+        let (entry, refresh_lock) = (entry.clone(), lock.file.clone());
+        // `clear` does not wait for the refresh lock, which may be held for minutes during a login.
+        let save = move |lock: &LockFile, paths: &EntryPaths, key: &Key| {
+            let _refresh_lock = refresh_lock;
+            ops::save(&OsFileSystem, lock, paths, key, &entry)
+        };
+        change(lock.paths.clone(), key, save).await
     }
 
     async fn clear(&self, key: &Key, generation: u64) -> Result<(), BoxError> {
-        let (place, key) = (self.place(key), key.clone());
-        let folder = place.folder();
-        if !disk::blocking(move || Ok(folder.exists())).await? {
-            return Ok(());
-        }
-        let changing = FileLock::acquire(place.changing()).await?;
-        disk::blocking(move || {
-            let outcome = steps::clear(&Os, &place, &key, generation);
-            drop(changing);
-            Ok(outcome?)
+        let path = self.file(key);
+        let paths = blocking(move || {
+            let paths = EntryPaths::resolve(&path)?;
+            // A logout does not create the directory.
+            Ok(exists(&paths.dir())?.then_some(paths))
         })
-        .await
+        .await?;
+        match paths {
+            Some(paths) => {
+                change(paths, key, move |lock, paths, key| {
+                    ops::clear(&OsFileSystem, lock, paths, key, generation).map_err(FileError::into_error)
+                })
+                .await
+            }
+            None => Ok(()),
+        }
     }
+}
+
+/// Runs `work` while the write lock is held.
+async fn change<T: Send + 'static>(
+    paths: EntryPaths,
+    key: &Key,
+    work: impl FnOnce(&LockFile, &EntryPaths, &Key) -> Result<T, BoxError> + Send + 'static,
+) -> Result<T, BoxError> {
+    let (lock, key) = (LockFile::acquire(paths.write_lock()).await?, key.clone());
+    blocking(move || work(&lock, &paths, &key)).await
 }

@@ -1,4 +1,4 @@
-//! Whose turn it is: a lease that ends by itself, and a number by which a late one is known.
+//! The lock of an entry: a lease that expires, with a fencing token that identifies a late holder.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,90 +6,103 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::link::Link;
-use super::scripts::Names;
+use super::commands::Commands;
+use super::shared_connection::{self, SharedConnection};
 use crate::error::BoxError;
 use crate::store::Key;
+use crate::store::store_error::StoreError;
 use crate::{clock, random};
 
-/// Those who wait look again after this long, at first and at last, less up to half of it.
-const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(40), Duration::from_millis(320));
+/// The initial and the maximum wait between two attempts, with up to 50 % jitter.
+const RETRY_WAIT: (Duration, Duration) = (Duration::from_millis(40), Duration::from_millis(320));
 
-/// The turn to renew one entry of a [`RedisStore`](super::RedisStore); the next one has theirs when it is dropped.
+/// The lock of one entry of a [`RedisStore`](super::RedisStore), released on drop.
 ///
-/// While it is held it is prolonged, for a person may take minutes to log in. It ends by itself, after the store's
-/// [`lease`](super::RedisStore::lease), when its process dies or can no longer reach the server.
+/// While it is held, a task extends the lease, because a login can take minutes. If the process ends or cannot reach the server, the
+/// lease expires after the time that [`RedisStore::lease`](super::RedisStore::lease) sets.
 pub struct RedisLease {
     claim: Claim,
     fence: u64,
     _held: oneshot::Sender<()>,
 }
 
-/// One caller's wish for the turn.
+/// A request that acquires the lease.
 #[derive(Clone)]
 struct Claim {
-    link: Link,
-    names: Names,
+    connection: SharedConnection,
+    commands: Commands,
     key: Key,
-    /// Nobody else's.
+    /// Unique to this claim.
     name: String,
     length: Duration,
 }
 
-/// A claim that the server may have heard of.
-struct Pending {
+/// A claim that may have reached the server.
+struct PendingClaim {
     claim: Option<Claim>,
     runtime: Handle,
 }
 
-/// Waits for the turn.
-pub(super) async fn take(link: &Link, names: &Names, key: &Key, length: Duration) -> Result<RedisLease, BoxError> {
-    let runtime = Handle::try_current()?;
-    let claim =
-        Claim { link: link.clone(), names: names.clone(), key: key.clone(), name: random::text()?.to_string(), length };
-    let mut pending = Pending { claim: Some(claim.clone()), runtime: runtime.clone() };
-    let (mut wait, longest) = LOOK_AGAIN;
+/// Waits for the lease.
+pub(super) async fn acquire(
+    connection: &SharedConnection,
+    commands: &Commands,
+    key: &Key,
+    length: Duration,
+) -> Result<RedisLease, BoxError> {
+    let mut pending = PendingClaim::new(connection, commands, key, length)?;
+    let (mut wait, max) = RETRY_WAIT;
     loop {
-        let fence = claim.elect().await?;
-        if fence > 0 {
-            pending.claim = None;
-            let (held, dropped) = oneshot::channel();
-            runtime.spawn(keep(claim.clone(), fence, dropped));
-            return Ok(RedisLease { claim, fence, _held: held });
+        if let Some(lease) = pending.acquire().await? {
+            return Ok(lease);
         }
         clock::sleep(wait.mul_f64(1.0 - random::unit() / 2.0)).await;
-        wait = (wait * 2).min(longest);
+        wait = (wait * 2).min(max);
     }
 }
 
-/// Prolongs the lease until it is dropped, and gives it back.
-async fn keep(claim: Claim, fence: u64, mut dropped: oneshot::Receiver<()>) {
+/// Acquires the lease if it is free.
+pub(super) async fn try_acquire(
+    connection: &SharedConnection,
+    commands: &Commands,
+    key: &Key,
+    length: Duration,
+) -> Result<Option<RedisLease>, BoxError> {
+    let mut pending = PendingClaim::new(connection, commands, key, length)?;
+    let lease = pending.acquire().await?;
+    // The server has reported that another process holds the lease.
+    pending.claim = None;
+    Ok(lease)
+}
+
+/// Extends the lease until it is dropped, and then releases it.
+async fn keep_alive(claim: Claim, fence: u64, mut dropped: oneshot::Receiver<()>) {
     while clock::within(claim.length / 3, &mut dropped).await.is_none() {
-        // An error is no answer: the server may be back before the lease ends.
-        if let Ok(false) = claim.prolong(fence).await {
+        // After an error the extension is tried again: the server may be back before the lease expires.
+        if let Ok(false) = claim.extend(fence).await {
             return;
         }
     }
-    claim.give_back().await;
+    claim.release().await;
 }
 
 // ===== impl Claim =====
 
 impl Claim {
-    async fn elect(&self) -> Result<u64, BoxError> {
-        self.link.run(&self.names.elect(&self.key, &self.name, self.millis())).await
+    async fn acquire(&self) -> Result<u64, BoxError> {
+        self.connection.run(&self.commands.acquire(&self.key, &self.name, self.millis())).await
     }
 
-    async fn prolong(&self, fence: u64) -> Result<bool, BoxError> {
-        self.link.run(&self.names.prolong(&self.key, &self.name, self.millis(), fence)).await
+    async fn extend(&self, fence: u64) -> Result<bool, BoxError> {
+        self.connection.run(&self.commands.extend(&self.key, &self.name, self.millis(), fence)).await
     }
 
-    /// Tries it until the lease would have ended by itself.
-    async fn give_back(&self) {
-        let command = self.names.give_back(&self.key, &self.name, self.millis());
+    /// Retries until the lease would have expired.
+    async fn release(&self) {
+        let command = self.commands.release(&self.key, &self.name, self.millis());
         let trying = async {
-            let (mut wait, _) = LOOK_AGAIN;
-            while self.link.run::<bool>(&command).await.is_err() {
+            let (mut wait, _) = RETRY_WAIT;
+            while self.connection.run::<bool>(&command).await.is_err() {
                 clock::sleep(wait).await;
                 wait *= 2;
             }
@@ -102,13 +115,34 @@ impl Claim {
     }
 }
 
-// ===== impl Pending =====
+// ===== impl PendingClaim =====
 
-/// Who goes away while the server is asked must not get the turn: nobody would give it back.
-impl Drop for Pending {
+impl PendingClaim {
+    fn new(connection: &SharedConnection, commands: &Commands, key: &Key, length: Duration) -> Result<Self, BoxError> {
+        let (runtime, name) = (shared_connection::runtime()?, random::text()?.to_string());
+        let claim =
+            Claim { connection: connection.clone(), commands: commands.clone(), key: key.clone(), name, length };
+        Ok(Self { claim: Some(claim), runtime })
+    }
+
+    async fn acquire(&mut self) -> Result<Option<RedisLease>, BoxError> {
+        let Some(claim) = self.claim.clone() else { return Ok(None) };
+        let fence = claim.acquire().await?;
+        if fence == 0 {
+            return Ok(None);
+        }
+        self.claim = None;
+        let (held, dropped) = oneshot::channel();
+        self.runtime.spawn(keep_alive(claim.clone(), fence, dropped));
+        Ok(Some(RedisLease { claim, fence, _held: held }))
+    }
+}
+
+/// A claim that is dropped before the server has responded must not get the lease, because nothing would release it.
+impl Drop for PendingClaim {
     fn drop(&mut self) {
         if let Some(claim) = self.claim.take() {
-            self.runtime.spawn(async move { claim.give_back().await });
+            self.runtime.spawn(async move { claim.release().await });
         }
     }
 }
@@ -116,12 +150,12 @@ impl Drop for Pending {
 // ===== impl RedisLease =====
 
 impl RedisLease {
-    /// By what the server knows that it is this one's turn to write the entry of `key`.
-    pub(super) fn proof(&self, key: &Key) -> Result<(&str, u64), BoxError> {
+    /// Returns the name of the claim and the fencing token, by which the server checks a save of `key`.
+    pub(super) fn fencing(&self, key: &Key) -> Result<(&str, u64), BoxError> {
         if self.claim.key == *key {
             Ok((&self.claim.name, self.fence))
         } else {
-            Err("the lock is another entry's".into())
+            Err(StoreError::boxed("the lock is another entry's"))
         }
     }
 }

@@ -1,27 +1,28 @@
-//! A store in Redis or Valkey (feature `redis-store`).
+//! Stores tokens in Redis or Valkey (feature `redis-store`).
 
 mod address;
+mod commands;
+mod entries;
 mod lease;
-mod link;
-mod news;
-mod scripts;
-mod table;
+mod shared_connection;
+mod subscriber;
 
 use std::fmt;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use self::commands::Commands;
+use self::entries::Entries;
 pub use self::lease::RedisLease;
-use self::link::Link;
-use self::news::Newsroom;
-use self::scripts::Names;
-use self::table::Table;
-use super::sealed::Seals;
+use self::shared_connection::SharedConnection;
+use self::subscriber::Subscriptions;
+use super::encryption::KeySet;
 use super::{Entry, Key, TokenStore};
+use crate::clock::MAX_DURATION;
 use crate::error::{BoxError, Error};
 
-/// Keeps tokens in Redis or Valkey: for processes on several machines that share one login.
+/// A store in Redis or Valkey, for processes on several machines that share a login.
 ///
 /// ```no_run
 /// use tower_oauth2::{OAuth2Layer, client::Client, grant::RefreshToken, store::RedisStore};
@@ -38,131 +39,167 @@ use crate::error::{BoxError, Error};
 /// # }
 /// ```
 ///
-/// Clones are the same store, over one connection. It connects with the first use, and again when the connection is lost. It
-/// works in a tokio runtime only, and best in one: the connection is driven by the one in which it was made. The server is one, or
-/// a primary and its replicas behind one address; a cluster is not followed from node to node.
+/// Clones share one connection. The store connects on first use, and reconnects when the connection is lost. It requires a tokio
+/// runtime, and works best with a single one: the runtime in which the connection was established drives it. The server is a single
+/// server, or a primary with replicas behind one address; redirections of a cluster are not followed.
 ///
-/// # The turn to renew
+/// # The lock
 ///
-/// Who renews holds a lease, which ends by itself [45 s](Self::lease) after its process has died, and is prolonged until then:
-/// a person may take minutes to log in. With each lease comes a number greater than any before. Whoever had to let the lease go,
-/// because their process or the server stood still, is known by their number and cannot overwrite what another has saved since.
+/// The lock is a lease. It expires [45 s](Self::lease) after its process has ended and is extended while the process holds it, because
+/// a login can take minutes. Each lease has a fencing token: a number that is greater than all before. If a process or the server was
+/// stopped until the lease expired, the fencing token prevents the late process from overwriting a token that another process has
+/// saved since then. A program that ends right after a refresh may not have released the lease; it then expires.
 ///
-/// # What the others hear
+/// # Changes by other processes
 ///
-/// Each saved token is published, and every process that uses its entry takes it over without a request of its own. After a lost
-/// connection the entries are looked at again. That is a second connection and a task, for as long as anybody listens.
+/// Each saved token is published, and all processes that use its entry adopt it without a token request. After a lost connection, the
+/// entries are loaded again. This takes a second connection and a task, as long as there are receivers.
 ///
-/// # What is kept
+/// # Keys
 ///
-/// | key | what |
+/// | key | content |
 /// | --- | --- |
-/// | `tower-oauth2:{id}` | a hash: `generation`, `fence`, and the [`Entry`] as JSON or encrypted |
-/// | `tower-oauth2:{id}:lease` | whose turn it is, for as long as it is |
-/// | `tower-oauth2:{id}:fence` | the newest number |
-/// | `tower-oauth2:{id}:given-up:…` | a wish for the turn that was given up; it ends with the time of a lease |
+/// | `tower-oauth2:{id}` | a hash with `generation`, `fence`, and the [`Entry`] as JSON or encrypted |
+/// | `tower-oauth2:{id}:cleared` | a marker that the entry was cleared, not lost |
+/// | `tower-oauth2:{id}:lease` | the holder of the lock; it expires with the lease |
+/// | `tower-oauth2:{id}:fence` | the newest fencing token |
+/// | `tower-oauth2:{id}:given-up:…` | an abandoned request for the lock; it expires after the time of a lease |
 ///
-/// `id` is [`Key::id`], and the braces belong to the key. Entries do not end by themselves: a refresh token outlives its access
-/// token by a time that nobody tells. The user needs the commands `EVAL`, `HMGET`, `SUBSCRIBE`, `PING` and those of the scripts, on
-/// the keys `tower-oauth2:*` and the channel `tower-oauth2:changes`.
+/// `id` is [`Key::id`], and the braces are part of the key. Entries do not expire unless they have a
+/// [`time_to_live`](Self::time_to_live), because a refresh token outlives its access token by an unknown time. The user of
+/// the server needs permission for the keys `tower-oauth2:*`, the channel `tower-oauth2:changes` and these commands:
+///
+/// ```text
+/// ACL SETUSER app on >password ~tower-oauth2:* &tower-oauth2:changes +eval +hmget +hget +hset +exists +get +set +del +incr
+///   +pexpire +persist +publish +subscribe +ping
+/// ```
 ///
 /// # Errors
 ///
-/// No command waits for a server that is not there: it ends after [2 s](Self::deadline) at the latest. The tokens that are in
-/// memory go on serving, and when they have ended [`Persisted`](crate::grant::Persisted) waits for the server to come back.
+/// A command returns an error after [2 s](Self::command_timeout) at the latest. Tokens in memory stay in use, and after their expiry
+/// [`Persisted`](crate::grant::Persisted) waits for the server.
 ///
-/// A primary that dies may take its last moment along, with a lease or a token in it: the replicas come after. For tokens that
-/// rotate use a Redis that writes to disk (`appendonly yes`).
+/// If a primary fails, its latest changes may be missing on the replicas, including a lease or a token. For refresh tokens that rotate,
+/// use a Redis that writes to disk (`appendonly yes`). An entry that is missing but was not cleared counts as lost: a process that has
+/// its token in memory saves it again with the next refresh.
 ///
 /// # Security
 ///
-/// Who can read the entries has the logins, unless they are [encrypted](Self::encrypted). Who can write to the server can take them
-/// away, but with encryption not put in others. A connection that leaves the machine has to be `rediss://`; it trusts the
-/// certificates that the system trusts, by rustls. Where the process has no default provider of rustls yet, ring becomes it.
+/// Anyone who can read the entries can use the logins, unless the entries are [encrypted](Self::encrypted). Anyone who can write to the server
+/// can remove entries, but cannot forge encrypted ones. A connection to another machine must use `rediss://`. It uses rustls and
+/// trusts the certificates of the system. If the process has no default crypto provider for rustls, ring is installed.
 #[derive(Clone)]
 pub struct RedisStore {
-    table: Table,
+    entries: Entries,
     lease: Duration,
-    newsroom: Newsroom,
+    subscriptions: Subscriptions,
 }
 
 impl RedisStore {
-    /// The server at `redis://`, `rediss://` or `redis+unix://`, which need not be there yet.
+    /// Creates a store for a server at `redis://`, `rediss://` or `redis+unix://`. It does not connect yet.
     ///
-    /// `rediss://user:password@host:port/database`; all but the host may be left out.
+    /// The form is `rediss://user:password@host:port/database`; everything except the host is optional.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the URL is not of this form, and
-    /// [`ErrorKind::Cleartext`](crate::ErrorKind::Cleartext) when it is `redis://` and leads to another machine.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the URL does not have this form, and
+    /// [`ErrorKind::Cleartext`](crate::ErrorKind::Cleartext) if it is `redis://` and leads to another machine.
     pub fn new(url: impl AsRef<str>) -> Result<Self, Error> {
         address::client(url.as_ref(), false).map(Self::with)
     }
 
-    /// As [`new`](Self::new), and `redis://` may lead to another machine.
+    /// Creates a store that may connect to another machine with `redis://`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the URL is not of this form.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the URL does not have this form.
     ///
     /// # Security
     ///
-    /// Whoever listens on the way has the password of the server, and the tokens unless they are
+    /// An eavesdropper on the network obtains the password of the server, and the tokens unless they are
     /// [encrypted](Self::encrypted).
     pub fn dangerous_cleartext(url: impl AsRef<str>) -> Result<Self, Error> {
         address::client(url.as_ref(), true).map(Self::with)
     }
 
     fn with(client: redis::Client) -> Self {
-        let names = Names { prefix: "tower-oauth2:".to_owned() };
-        let table = Table { link: Link::new(client), names, seals: Seals::default() };
-        Self { table, lease: Duration::from_secs(45), newsroom: Newsroom::default() }
+        let commands = Commands { prefix: "tower-oauth2:".to_owned(), time_to_live: Duration::ZERO };
+        let entries = Entries { connection: SharedConnection::new(client), commands, keys: KeySet::default() };
+        Self { entries, lease: Duration::from_secs(45), subscriptions: Subscriptions::default() }
     }
 
-    /// How its keys begin: `tower-oauth2:`. Stores with different prefixes know nothing of each other.
+    /// Sets the prefix of all keys. The default is `tower-oauth2:`. Stores with different prefixes are independent.
     #[must_use]
     pub fn prefix(self, prefix: impl Into<String>) -> Self {
-        self.table(|table| table.names = Names { prefix: prefix.into() })
+        self.with_entries(|entries| entries.commands.prefix = prefix.into())
     }
 
-    /// Encrypts what it keeps (XChaCha20-Poly1305), and takes nothing that is not encrypted.
+    /// Encrypts entries with XChaCha20-Poly1305, and rejects entries that are not encrypted.
     ///
-    /// The key is 256 random bits, the same in all processes. What is encrypted is bound to its [`Key`] and generation: moved to
-    /// another it is refused.
+    /// The key consists of 256 random bits and must be the same in all processes. An entry is bound to the [prefix](Self::prefix), its
+    /// [`Key`] and its version, and is rejected anywhere else. Restoring an old entry together with its version is not detected.
     ///
-    /// To change the key, give all processes the new one by [`encrypted_before`](Self::encrypted_before) first, and then change the
-    /// two places. An entry whose key is lost can only be cleared, with [`Persisted::clear`](crate::grant::Persisted::clear).
+    /// To rotate the key, first add the new key to all processes with [`decrypt_with`](Self::decrypt_with), and then swap the two keys.
+    /// If the key of an entry is lost, the entry can only be cleared, with [`Persisted::clear`](crate::grant::Persisted::clear).
     #[must_use]
     pub fn encrypted(self, key: [u8; 32]) -> Self {
-        self.table(|table| table.seals.seal_with(key))
+        self.with_entries(|entries| entries.keys.encrypt_with(key))
     }
 
-    /// Also reads what was encrypted with this key; may be given several times.
+    /// Adds a key that only decrypts. Can be called several times.
     #[must_use]
-    pub fn encrypted_before(self, key: [u8; 32]) -> Self {
-        self.table(|table| table.seals.open_also(key))
+    pub fn decrypt_with(self, key: [u8; 32]) -> Self {
+        self.with_entries(|entries| entries.keys.decrypt_with(key))
     }
 
-    /// How long the turn to renew lasts beyond the last sign of life of whoever has it: 45 s, and at least 0.1 s.
+    /// Sets the time-to-live of the lock, which is extended while its holder is alive. The default is 45 s, the minimum 0.1 s.
     ///
-    /// That is longer than the [30 s](crate::OAuth2Layer::token_deadline) of a token call, so that it is carried through even when the server
-    /// goes away meanwhile; and shorter than the [60 s](crate::grant::Persisted::lock_deadline) for which others wait.
+    /// The default is longer than the [30 s](crate::OAuth2Layer::token_timeout) of a token request, so that the lock outlasts the request
+    /// even if Redis becomes unreachable, and shorter than the [60 s](crate::grant::Persisted::lock_timeout) that other processes wait.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.lease = lease.max(Duration::from_millis(100));
+        self.lease = lease.clamp(Duration::from_millis(100), MAX_DURATION);
         self
     }
 
-    /// How long a command may take, and a connection if it needs one: 2 s. Zero fails each.
+    /// Sets the timeout of a command, including the time to connect. The default is 2 s. With zero, every command fails.
     #[must_use]
-    pub fn deadline(self, deadline: Duration) -> Self {
-        self.table(|table| table.link.deadline = deadline)
+    pub fn command_timeout(self, timeout: Duration) -> Self {
+        self.with_entries(|entries| entries.connection.timeout = timeout)
     }
 
-    fn table(mut self, change: impl FnOnce(&mut Table)) -> Self {
-        change(&mut self.table);
-        // Those who listen already listen by the old table.
-        self.newsroom = Newsroom::default();
+    /// Sets the timeout; the former name of [`command_timeout`](Self::command_timeout).
+    #[doc(hidden)]
+    #[must_use]
+    pub fn deadline(self, timeout: Duration) -> Self {
+        self.command_timeout(timeout)
+    }
+
+    /// Sets the time-to-live of entries, which restarts with each save. With zero, the default, entries do not expire.
+    ///
+    /// A process that starts after the expiry finds no login. So the time must exceed the lifetime of the refresh token, and the longest
+    /// time without a refresh. The minimum is one millisecond.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_oauth2::store::RedisStore;
+    ///
+    /// # fn main() -> Result<(), tower_oauth2::Error> {
+    /// // The refresh tokens of this server are valid for 30 days.
+    /// let store = RedisStore::new("rediss://redis.example.com")?.time_to_live(Duration::from_secs(35 * 24 * 60 * 60));
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn time_to_live(self, time_to_live: Duration) -> Self {
+        self.with_entries(|entries| entries.commands.time_to_live = time_to_live)
+    }
+
+    fn with_entries(mut self, change: impl FnOnce(&mut Entries)) -> Self {
+        change(&mut self.entries);
+        // An existing subscription uses the old options.
+        self.subscriptions = Subscriptions::default();
         self
     }
 }
@@ -171,33 +208,41 @@ impl TokenStore for RedisStore {
     type Lock = RedisLease;
 
     async fn lock(&self, key: &Key) -> Result<RedisLease, BoxError> {
-        lease::take(&self.table.link, &self.table.names, key, self.lease).await
+        lease::acquire(&self.entries.connection, &self.entries.commands, key, self.lease).await
+    }
+
+    async fn try_lock(&self, key: &Key) -> Result<Option<RedisLease>, BoxError> {
+        lease::try_acquire(&self.entries.connection, &self.entries.commands, key, self.lease).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Entry>, BoxError> {
-        self.table.load(key).await
+        self.entries.load(key).await
     }
 
     async fn save(&self, key: &Key, entry: &Entry, lock: &mut RedisLease) -> Result<(), BoxError> {
-        self.table.save(key, entry, lock).await
+        self.entries.save(key, entry, lock).await
     }
 
     async fn clear(&self, key: &Key, generation: u64) -> Result<(), BoxError> {
-        self.table.clear(key, generation).await
+        self.entries.clear(key, generation).await
+    }
+
+    async fn was_cleared(&self, key: &Key) -> Result<bool, BoxError> {
+        self.entries.was_cleared(key).await
     }
 
     fn changes(&self, key: &Key) -> Option<watch::Receiver<Option<Entry>>> {
-        self.newsroom.subscribe(&self.table, key)
+        self.subscriptions.subscribe(&self.entries, key)
     }
 }
 
-/// Tells where the server is, without the password, and no key.
+/// Prints the address of the server, without the password and the keys.
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("address", &self.table.link.address())
-            .field("prefix", &self.table.names.prefix)
-            .field("encrypted", &self.table.seals.are_there())
+            .field("address", &self.entries.connection.address())
+            .field("prefix", &self.entries.commands.prefix)
+            .field("encrypted", &self.entries.keys.is_enabled())
             .finish_non_exhaustive()
     }
 }

@@ -1,10 +1,18 @@
-//! A person logs in by their browser: what is asked, what counts as the answer, and what they see.
+//! The authorization code grant: requests, redirects, pages and errors.
 
-mod answers;
+mod bounds;
+mod browser;
+mod issuer;
 mod listener;
-mod pieces;
+mod login_policy;
+mod pkce;
+mod prefetch;
 mod request;
-mod rules;
+mod responses;
+mod serialized;
+mod steps;
+#[cfg(unix)]
+mod system_browser;
 
 use std::net::{Ipv4Addr, TcpStream};
 
@@ -16,7 +24,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tower_oauth2::client::Client;
 use tower_oauth2::grant::AuthorizationCode;
-use tower_oauth2::{Error, OAuth2Layer, Token, Tokens};
+use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token, Tokens};
 use url::Url;
 
 use crate::support::{Body, Forms, TOKEN_URL, token_endpoint};
@@ -27,68 +35,78 @@ fn grant() -> AuthorizationCode {
     AuthorizationCode::new(AUTHORIZATION_URL, TOKEN_URL, Client::public("id")).unwrap()
 }
 
-/// A program that waits for a login.
+/// A program that uses the grant.
 struct Program {
     tokens: Tokens,
-    /// The addresses that were shown to the person.
+    /// The login URLs that were shown to the user.
     shown: mpsc::UnboundedReceiver<Url>,
-    /// The forms that the token endpoint got.
+    /// The forms that the token endpoint received.
     forms: Forms,
 }
 
-/// A login that has begun.
+/// A login that has started.
 struct Login {
     url: Url,
     waiting: JoinHandle<Result<Token, Error>>,
 }
 
 impl Program {
-    /// The token endpoint gives these answers, one after the other, and then tokens.
-    fn new(grant: AuthorizationCode, answers: Vec<http::Response<Body>>) -> Self {
+    /// The token endpoint sends these responses in order, and then tokens.
+    fn new(grant: AuthorizationCode, responses: Vec<http::Response<Body>>) -> Self {
         let (show, shown) = mpsc::unbounded_channel();
-        let (token_service, forms) = token_endpoint(answers);
+        let (token_service, forms) = token_endpoint(responses);
         let grant = grant.browser(move |url| show.send(url.clone()).unwrap());
         Self { tokens: OAuth2Layer::new(grant).token_service(token_service).tokens(), shown, forms }
     }
 
-    async fn begin(&mut self) -> Login {
+    async fn start_login(&mut self) -> Login {
         let tokens = self.tokens.clone();
-        self.begun(tokio::spawn(async move { tokens.get().await })).await
+        self.shown_login(tokio::spawn(async move { tokens.get().await })).await
     }
 
-    /// The user asks for it.
-    async fn begin_asked_for(&mut self) -> Login {
+    /// Starts a login with `Tokens::refresh`.
+    async fn force_login(&mut self) -> Login {
         let tokens = self.tokens.clone();
-        self.begun(tokio::spawn(async move { tokens.refresh().await })).await
+        self.shown_login(tokio::spawn(async move { tokens.refresh().await })).await
     }
 
-    async fn begun(&mut self, waiting: JoinHandle<Result<Token, Error>>) -> Login {
-        Login { url: self.shown.recv().await.unwrap(), waiting }
+    async fn shown_login(&mut self, mut waiting: JoinHandle<Result<Token, Error>>) -> Login {
+        let url = tokio::select! {
+            url = self.shown.recv() => url,
+            outcome = &mut waiting => {
+                // A login with a timeout of zero may end before the browser starts. A login without a port opens no browser.
+                let outcome = outcome.unwrap();
+                assert!(!outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Loopback), "{outcome:?}");
+                waiting = tokio::spawn(async move { outcome });
+                self.shown.recv().await
+            }
+        };
+        Login { url: url.unwrap(), waiting }
     }
 
-    fn asks_nobody(&mut self) {
+    fn assert_no_browser(&mut self) {
         assert!(self.shown.try_recv().is_err(), "a browser was opened");
     }
 }
 
 impl Login {
-    fn asked(&self, name: &str) -> String {
-        let found: Vec<_> = self.url.query_pairs().filter(|(asked, _)| asked == name).collect();
-        assert!(found.len() <= 1, "{name} stands twice");
+    fn param(&self, name: &str) -> String {
+        let found: Vec<_> = self.url.query_pairs().filter(|(param, _)| param == name).collect();
+        assert!(found.len() <= 1, "{name} appears twice");
         found.first().map(|(_, value)| value.clone().into_owned()).unwrap_or_default()
     }
 
     fn port(&self) -> u16 {
-        Url::parse(&self.asked("redirect_uri")).unwrap().port().unwrap()
+        Url::parse(&self.param("redirect_uri")).unwrap().port().unwrap()
     }
 
-    /// The browser comes back with this query.
-    async fn back(&self, query: &str) -> (u16, String) {
-        fetch(&format!("{}?{query}", self.asked("redirect_uri"))).await
+    /// Requests the redirect URI with this query.
+    async fn redirect(&self, query: &str) -> (u16, String) {
+        fetch(&format!("{}?{query}", self.param("redirect_uri"))).await
     }
 
-    async fn back_with_code(&self) -> (u16, String) {
-        self.back(&format!("code=c&state={}", self.asked("state"))).await
+    async fn redirect_with_code(&self) -> (u16, String) {
+        self.redirect(&format!("code=c&state={}", self.param("state"))).await
     }
 
     fn is_open(&self) -> bool {
@@ -100,14 +118,29 @@ impl Login {
     }
 }
 
-/// Status and page, of which the browser tells nobody and keeps nothing.
+/// Stops the automatic advance of a paused clock while it exists, because data on a socket takes real time.
+struct FrozenClock(#[allow(dead_code, reason = "dropping it ends the blocking task")] std::sync::mpsc::Sender<()>);
+
+fn freeze_clock() -> FrozenClock {
+    let (dropped, wait) = std::sync::mpsc::channel::<()>();
+    // tokio does not advance a paused clock while a blocking task runs.
+    drop(tokio::task::spawn_blocking(move || wait.recv()));
+    FrozenClock(dropped)
+}
+
+/// Fetches a URL, and returns the status and the page. Asserts the headers that keep the URL private.
 async fn fetch(url: &str) -> (u16, String) {
+    let (page, text) = send(http::Request::get(url)).await;
+    (page.status.as_u16(), text)
+}
+
+async fn send(request: http::request::Builder) -> (http::response::Parts, String) {
     let http: Http<_, Empty<Bytes>> = Http::builder(TokioExecutor::new()).build_http();
-    let page = http.get(url.parse().unwrap()).await.unwrap();
-    let (status, headers) = (page.status().as_u16(), page.headers());
-    assert_eq!(headers["referrer-policy"], "no-referrer");
-    assert_eq!(headers["cache-control"], "no-store");
-    assert!(headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
-    let page = page.into_body().collect().await.unwrap().to_bytes();
-    (status, String::from_utf8(page.to_vec()).unwrap())
+    let page = http.request(request.body(Empty::new()).unwrap()).await.unwrap();
+    let (page, body) = page.into_parts();
+    assert_eq!(page.headers["referrer-policy"], "no-referrer");
+    assert_eq!(page.headers["cache-control"], "no-store");
+    assert!(page.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    let body = body.collect().await.unwrap().to_bytes();
+    (page, String::from_utf8(body.to_vec()).unwrap())
 }

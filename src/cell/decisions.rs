@@ -1,0 +1,50 @@
+//! Defines the results of lookups and transitions.
+
+use std::sync::Arc;
+
+use super::cached::{CachedError, CachedToken};
+
+/// The result of looking up the token. `F` is the handle of a refresh task.
+#[derive(Debug)]
+pub(super) enum Lookup<F> {
+    /// A token to send.
+    Valid(Arc<CachedToken>),
+    /// No token, but a running refresh task.
+    Refreshing(F),
+    /// No token, and the back-off after the last attempt has not passed.
+    Failed(CachedError),
+    /// No token, no refresh task and no back-off.
+    Missing,
+}
+
+/// Whether to refresh a token that can still be sent.
+#[derive(Debug)]
+pub(super) enum RefreshDecision<F> {
+    /// The token is not due, or the back-off has not passed.
+    Skip,
+    /// A refresh task is running.
+    Running(F),
+    Start,
+}
+
+/// The consequence of a rejected token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RejectionOutcome {
+    /// The caller must start a refresh.
+    StartRefresh,
+    /// A newer token exists, or a refresh task is running.
+    Superseded,
+    /// The token stays in use, because it is too early for another refresh.
+    TooEarly,
+}
+
+/// The effect of a token that was saved in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OfferOutcome {
+    /// The token is the newest token now.
+    Adopted,
+    /// The token was the newest token already.
+    AlreadyNewest,
+    /// The token was ignored: the cell has a newer one, or the application has set or forgotten a token.
+    Ignored,
+}

@@ -1,0 +1,60 @@
+//! Runs a grant: turns panics into errors, and detects a grant that calls its own cell.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::task::Poll;
+
+use crate::catch_panic::catch_panic;
+use crate::error::Error;
+use crate::grant::{BoxGrant, Context};
+use crate::sync::thread_local;
+use crate::token::Token;
+
+thread_local! {
+    /// The cells whose grants are being polled on this thread, outermost first.
+    static RUNNING: RefCell<Vec<usize>> = RefCell::default();
+}
+
+/// Returns whether the caller runs inside the grant of this cell, where waiting for the token would deadlock.
+pub(super) fn is_reentrant(cell: usize) -> bool {
+    RUNNING.with(|running| running.borrow().contains(&cell))
+}
+
+/// Obtains a token from the grant of this cell.
+pub(super) async fn run_grant(cell: usize, grant: BoxGrant, cx: Context) -> Result<Token, Error> {
+    let started = catch_panic(|| {
+        let _guard = ReentrancyGuard::enter(cell);
+        grant.obtain_boxed(cx)
+    });
+    let mut obtaining = Some(started?);
+    poll_fn(|cx| {
+        let _guard = ReentrancyGuard::enter(cell);
+        let polled = catch_panic(|| match &mut obtaining {
+            Some(obtaining) => obtaining.as_mut().poll(cx),
+            None => Poll::Pending,
+        });
+        let outcome = polled.unwrap_or_else(|panicked| Poll::Ready(Err(panicked)));
+        if outcome.is_ready() {
+            // Dropping the future may panic, too. The outcome is kept.
+            let _ = catch_panic(|| obtaining = None);
+        }
+        outcome
+    })
+    .await
+}
+
+/// Registers a cell as running on this thread until it is dropped.
+struct ReentrancyGuard;
+
+impl ReentrancyGuard {
+    fn enter(cell: usize) -> Self {
+        RUNNING.with(|running| running.borrow_mut().push(cell));
+        Self
+    }
+}
+
+impl Drop for ReentrancyGuard {
+    fn drop(&mut self) {
+        RUNNING.with(|running| running.borrow_mut().pop());
+    }
+}

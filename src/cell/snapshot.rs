@@ -1,0 +1,64 @@
+//! Reads the token without the lock.
+
+use std::sync::Arc;
+
+use super::cached::{CachedToken, Freshness};
+use super::fast_path::mark_fresh;
+use super::token_cell::TokenCell;
+use crate::clock;
+use crate::sync::try_lock;
+use crate::token::Token;
+
+impl TokenCell {
+    /// Returns the current token, even if it has expired.
+    pub(crate) fn peek(&self) -> Option<Token> {
+        self.snapshot.load().as_ref().map(|token| token.token.clone())
+    }
+
+    /// Runs `f` with the token, unless it is stale.
+    pub(crate) fn with_valid<R>(&self, f: impl FnOnce(&CachedToken) -> R) -> Option<R> {
+        let snapshot = self.snapshot.load();
+        snapshot.as_ref().filter(|token| token.is_valid(clock::now)).map(|token| f(token))
+    }
+
+    /// Returns the freshness of the current token: `Stale` without one.
+    pub(crate) fn freshness(&self) -> Freshness {
+        self.snapshot.load().as_ref().map_or(Freshness::Stale, |token| token.freshness(clock::now))
+    }
+
+    /// Returns the token if it is fresh.
+    pub(super) fn fresh_token(&self) -> Option<Arc<CachedToken>> {
+        let snapshot = self.snapshot.load();
+        snapshot.as_ref().filter(|token| token.freshness(clock::now) == Freshness::Fresh).cloned()
+    }
+
+    /// Returns the [`freshness`](Self::freshness). For a fresh token it also sets the flag that enables the fast path, unless the cell
+    /// has to observe the responses.
+    pub(crate) fn check_freshness(&self) -> Freshness {
+        let snapshot = self.snapshot.load();
+        let Some(token) = snapshot.as_ref() else { return Freshness::Stale };
+        if self.fresh.get() == token.generation {
+            token.keep_header();
+            return Freshness::Fresh;
+        }
+        let now = clock::now();
+        let freshness = token.freshness(|| now);
+        // If another thread holds the lock, the flag is not set now. A later request sets it.
+        if freshness == Freshness::Fresh
+            && !self.observes_responses()
+            && let Some(locked) = try_lock(&self.locked)
+            && locked.state.is_settled()
+            && locked.state.current().is_some_and(|current| Arc::ptr_eq(current, token))
+        {
+            mark_fresh(&self.fresh, token, now);
+            drop(locked);
+            token.keep_header();
+        }
+        freshness
+    }
+
+    /// Returns whether the token of `generation` is the current one.
+    pub(crate) fn is_current_generation(&self, generation: u64) -> bool {
+        self.snapshot.load().as_ref().is_some_and(|current| current.generation == generation)
+    }
+}

@@ -1,0 +1,85 @@
+//! The transports for token requests that a handle or a rejection starts, without a service of the caller.
+
+use std::sync::{Arc, Weak};
+
+use crate::sync::{Mutex, lock};
+use crate::transport::Transport;
+
+/// The transport that was set on the layer, or the transports of its services.
+#[derive(Default)]
+pub(super) struct Transports(Mutex<TransportList>);
+
+#[derive(Default)]
+struct TransportList {
+    /// The transport of `token_service`.
+    fixed: Option<Transport>,
+    /// The transports of the services, the newest last. Weak, so that dropping a service closes its connections.
+    services: Vec<Weak<Transport>>,
+}
+
+impl Transports {
+    /// Sets the transport of the layer. It is used instead of the services' transports.
+    pub(super) fn set_fixed(&self, transport: Transport) {
+        let previous = lock(&self.0).fixed.replace(transport);
+        drop(previous);
+    }
+
+    /// Adds the transport of a service. It is used until the service is dropped.
+    pub(super) fn add(&self, transport: &Arc<Transport>) {
+        let mut list = lock(&self.0);
+        list.services.retain(|service| service.strong_count() > 0);
+        list.services.push(Arc::downgrade(transport));
+    }
+
+    /// Returns the transport of the layer, or the one of the newest service that was not dropped.
+    pub(super) fn newest(&self) -> Option<Transport> {
+        let services = {
+            let list = lock(&self.0);
+            match &list.fixed {
+                Some(transport) => return Some(transport.clone()),
+                None => list.services.clone(),
+            }
+        };
+        // The lock is released, because this may drop the last reference to a service.
+        services.iter().rev().find_map(Weak::upgrade).map(|transport| Transport::clone(&transport))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::observe::WeakRecorder;
+    use crate::transport::RequestLimits;
+
+    /// Creates a transport that the test recognizes by its timeout.
+    fn transport(seconds: u64) -> Transport {
+        let unused = tower::service_fn(async |_| {
+            Ok::<_, std::io::Error>(http::Response::new(http_body_util::Empty::<bytes::Bytes>::new()))
+        });
+        let limits = RequestLimits { timeout: Duration::from_secs(seconds), ..RequestLimits::default() };
+        Transport::from_service(unused, http_body_util::Full::new).for_refresh_task(limits, WeakRecorder::none())
+    }
+
+    fn newest(transports: &Transports) -> Option<String> {
+        transports.newest().map(|transport| format!("{transport:?}"))
+    }
+
+    #[test]
+    fn the_newest_service_is_used_until_it_is_dropped_unless_the_layer_has_a_transport() {
+        let transports = Transports::default();
+        assert_eq!(newest(&transports), None);
+        let [one, two] = [1, 2].map(|seconds| Arc::new(transport(seconds)));
+        transports.add(&one);
+        transports.add(&two);
+        assert_eq!(newest(&transports), Some(format!("{two:?}")));
+        drop(two);
+        assert_eq!(newest(&transports), Some(format!("{one:?}")));
+        drop(one);
+        assert_eq!(newest(&transports), None, "the services are not kept alive");
+        transports.set_fixed(transport(3));
+        transports.add(&Arc::new(transport(4)));
+        assert_eq!(newest(&transports), Some(format!("{:?}", transport(3))));
+    }
+}

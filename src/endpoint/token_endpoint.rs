@@ -1,0 +1,153 @@
+//! Defines a token endpoint with its client and its options.
+
+use std::fmt;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use url::Url;
+
+use super::dead_refresh_token::DeadWhen;
+use super::hooks::Hooks;
+use crate::client::Client;
+use crate::error::Error;
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::into_url::{self, IntoUrl};
+use crate::source::SourceContext;
+use crate::transport::Transport;
+
+/// A token endpoint with the client that authenticates at it. Your own grants use it to exchange a form for a token.
+///
+/// The address is validated when the endpoint is created: it is `https`, or `http` to a loopback host, without user information and
+/// without fragment. Its query is kept.
+///
+/// ```
+/// use tower_oauth2::{Error, client::Client, endpoint::TokenEndpoint, form::Form, grant::{Context, grant_fn}};
+///
+/// # fn main() -> Result<(), Error> {
+/// let endpoint = TokenEndpoint::new("https://auth.example.com/token", Client::basic("id", "secret"))?;
+///
+/// // The JWT bearer grant of RFC 7523, as a closure.
+/// let grant = grant_fn(move |cx: Context| {
+///     let endpoint = endpoint.clone();
+///     async move {
+///         let form = Form::new("urn:ietf:params:oauth:grant-type:jwt-bearer").param("assertion", "eyJhbGciOi…");
+///         endpoint.token(cx.transport(), form).await
+///     }
+/// });
+/// # let _layer = tower_oauth2::OAuth2Layer::new(grant);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TokenEndpoint {
+    pub(super) uri: Uri,
+    pub(super) client: Client,
+    pub(super) headers: HeaderMap,
+    pub(super) bearer_types: Vec<String>,
+    pub(super) ignore_zero_lifetime: bool,
+    pub(super) hooks: Hooks,
+    pub(super) dead_when: DeadWhen,
+    /// Whether credentials may be sent in cleartext to a host that is not loopback.
+    pub(super) cleartext: bool,
+}
+
+impl TokenEndpoint {
+    /// Creates an endpoint with this address and this client.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] if the address, or the id or the secret of the client, is not valid, and [`ErrorKind::Cleartext`] if
+    /// the address is `http://` and its host is not loopback.
+    pub fn new(token_url: impl IntoUrl, client: Client) -> Result<Self, Error> {
+        let url = into_url::endpoint_url("token_url", token_url)?;
+        into_url::deny_cleartext("token_url", &url)?;
+        Ok(Self { cleartext: false, ..Self::dangerous_cleartext(url, client)? })
+    }
+
+    /// Creates an endpoint whose address may be `http://` to any host.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] if the address, or the id or the secret of the client, is not valid.
+    ///
+    /// # Security
+    ///
+    /// Anyone who can observe the traffic can read the client secret and the tokens. Use it only in a network that is protected in another
+    /// way, such as a service mesh.
+    pub fn dangerous_cleartext(token_url: impl IntoUrl, client: Client) -> Result<Self, Error> {
+        let uri = into_url::endpoint_uri("token_url", token_url)?;
+        client.check(None)?;
+        Ok(Self {
+            uri,
+            client,
+            headers: HeaderMap::new(),
+            bearer_types: Vec::new(),
+            ignore_zero_lifetime: false,
+            hooks: Hooks::default(),
+            dead_when: DeadWhen::default(),
+            cleartext: true,
+        })
+    }
+
+    /// Adds a header to every request to the server's endpoints, such as an API key. It may be called several times.
+    ///
+    /// A `User-Agent` replaces the default, which is `tower-oauth2/` and the version, and an `Accept-Encoding` replaces `identity`.
+    /// `Accept`,
+    /// `Content-Type` and the client's own `Authorization` can be replaced only by [`map_request`](Self::map_request).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] if the name or the value is not valid in a header.
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Result<Self, Error> {
+        let name = HeaderName::try_from(name.as_ref()).map_err(|why| Error::argument("header", why))?;
+        let mut value = HeaderValue::try_from(value.as_ref()).map_err(|why| Error::argument("header", why))?;
+        value.set_sensitive(true);
+        self.headers.append(name, value);
+        Ok(self)
+    }
+
+    /// Returns the client id, which a login needs.
+    pub(crate) fn client_id(&self) -> Result<&str, Error> {
+        self.client.id().ok_or_else(|| Error::argument("client", "a login needs a client with an id"))
+    }
+
+    /// Returns whether the client has a credential.
+    pub(crate) fn has_confidential_client(&self) -> bool {
+        self.client.is_confidential()
+    }
+
+    /// Returns the context for a source of a grant at this endpoint.
+    pub(crate) fn source_context(&self, transport: &Transport) -> SourceContext {
+        SourceContext::for_request(transport, &self.uri, self.client.id())
+    }
+
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// Returns the address of another endpoint of the same server, with the same rule for cleartext, because it receives the same
+    /// credentials.
+    pub(crate) fn related_endpoint(&self, name: &str, url: impl IntoUrl) -> Result<Url, Error> {
+        let url = into_url::endpoint_url(name, url)?;
+        if !self.cleartext {
+            into_url::deny_cleartext(name, &url)?;
+        }
+        Ok(url)
+    }
+}
+
+/// Omits the query, which may contain a key.
+impl fmt::Debug for TokenEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenEndpoint")
+            .field("uri", &into_url::WithoutQuery(&self.uri.to_string()))
+            .field("client", &self.client)
+            .field("headers", &self.headers)
+            .field("bearer_types", &self.bearer_types)
+            .field("ignore_zero_lifetime", &self.ignore_zero_lifetime)
+            .field("hooks", &self.hooks)
+            .field("dead_when", &self.dead_when)
+            .field("cleartext", &self.cleartext)
+            .finish()
+    }
+}

@@ -1,0 +1,98 @@
+//! The extensions that the layer and outer retry layers exchange: one in responses, one in requests.
+
+use http::{Request, Response};
+
+/// Marks a response that rejects the token. The layer inserts it into the extensions of the response, and changes nothing else.
+///
+/// [`RetryUnauthorized`](crate::retry::RetryUnauthorized) acts on it. A retry layer of your own can do the same:
+///
+/// ```
+/// use std::future::{Ready, ready};
+/// use http::{Request, Response};
+/// use tower_oauth2::retry::TokenRejected;
+///
+/// #[derive(Clone)]
+/// struct RetryTwice(u8);
+///
+/// impl<B: Clone, R, E> tower::retry::Policy<Request<B>, Response<R>, E> for RetryTwice {
+///     type Future = Ready<()>;
+///
+///     fn retry(&mut self, request: &mut Request<B>, result: &mut Result<Response<R>, E>) -> Option<Ready<()>> {
+///         let rejected: &TokenRejected = result.as_ref().ok()?.extensions().get()?;
+///         self.0 = self.0.checked_sub(1)?;
+///         rejected.is_retryable().then(|| {
+///             rejected.prepare_retry(request);
+///             ready(())
+///         })
+///     }
+///
+///     fn clone_request(&mut self, request: &Request<B>) -> Option<Request<B>> {
+///         Some(request.clone())
+///     }
+/// }
+/// # let _ = RetryTwice(2);
+/// ```
+#[derive(Clone, Debug)]
+pub struct TokenRejected {
+    generation: u64,
+    is_retryable: bool,
+}
+
+/// Why the API rejected a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RejectionReason {
+    /// The token itself is not accepted: it is expired, revoked, or not meant for this API. A newer token may help.
+    Token,
+}
+
+/// Makes the layer wait for a token newer than the one of this generation, before it sends the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NewerThan(pub(crate) u64);
+
+impl TokenRejected {
+    /// Creates the mark for the token of `generation`. It is retryable if a newer token exists or a refresh may obtain one now.
+    pub(crate) fn new(generation: u64, is_retryable: bool) -> Self {
+        Self { generation, is_retryable }
+    }
+
+    /// Returns the mark of a response if a retry of its request may succeed.
+    pub(crate) fn retryable<R>(response: &Response<R>) -> Option<&Self> {
+        response.extensions().get::<Self>().filter(|rejected| rejected.is_retryable)
+    }
+
+    /// Returns why the token was rejected.
+    pub fn reason(&self) -> RejectionReason {
+        RejectionReason::Token
+    }
+
+    /// Returns whether a retry may succeed: a newer token exists or is being obtained.
+    ///
+    /// It is `false` if the API rejects each new token, and the layer waits for the back-off before the next refresh. A retry would
+    /// then send the rejected token again.
+    pub fn is_retryable(&self) -> bool {
+        self.is_retryable
+    }
+
+    /// Prepares a copy of the rejected request for a retry through the same layer: the request then waits for a token that is
+    /// newer than the rejected one.
+    pub fn prepare_retry<B>(&self, request: &mut Request<B>) {
+        request.extensions_mut().insert(NewerThan(self.generation));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prepared_request_requires_a_newer_token() {
+        let mut request = Request::new(());
+        request.extensions_mut().insert("extension");
+        for generation in [7, 8] {
+            TokenRejected::new(generation, true).prepare_retry(&mut request);
+            assert_eq!(request.extensions().get(), Some(&NewerThan(generation)));
+        }
+        assert_eq!(request.extensions().get(), Some(&"extension"));
+    }
+}

@@ -1,0 +1,10 @@
+//! Identifies the token cell of an event.
+
+use std::sync::Arc;
+
+/// The grant and the name of the token cell that an event is about.
+pub(super) struct Subject {
+    pub(super) grant: &'static str,
+    /// The name of the layer, if the user has set one.
+    pub(super) name: Option<Arc<str>>,
+}

@@ -1,0 +1,9 @@
+//! Defines the options of the layer, as methods of [`OAuth2Layer`](crate::OAuth2Layer).
+//!
+//! | file | content |
+//! | --- | --- |
+//! | `timing_options` | timing and limits, which all clones of a layer share |
+//! | `destination_options` | where the token may be sent |
+
+mod destination_options;
+mod timing_options;

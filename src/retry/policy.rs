@@ -1,0 +1,252 @@
+//! A policy for tower's `Retry`, which copies a request before it is sent.
+
+use std::fmt;
+use std::future::{Ready, ready};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower::retry::Policy;
+
+use super::recorded_body::RecordedBody;
+use super::recording::RecordingLayer;
+use crate::extensions::TokenRejected;
+
+/// Repeats a request once, with a newer token, if the API rejected its token.
+///
+/// It is a [`tower::retry::Policy`]. Place it *outside* the OAuth layer.
+///
+/// ```
+/// # use bytes::Bytes;
+/// # use http_body_util::Full;
+/// # use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+/// use tower::retry::RetryLayer;
+/// use tower_oauth2::{OAuth2Layer, client::Client, grant::ClientCredentials, retry::RetryUnauthorized};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower::BoxError> {
+/// # // A mock client: the authorization server numbers its tokens, and the API rejects the first.
+/// # static CALLS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+/// # let http_client = service_fn(async |request: http::Request<Full<Bytes>>| {
+/// #     let (status, body) = match request.uri().host() {
+/// #         Some("auth.example.com") => {
+/// #             let call = CALLS.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+/// #             (200, format!(r#"{{"access_token": "{call}"}}"#))
+/// #         }
+/// #         _ if request.headers()["authorization"] == "Bearer 0" => (401, String::new()),
+/// #         _ => (200, String::new()),
+/// #     };
+/// #     Ok::<_, tower::BoxError>(http::Response::builder().status(status).body(Full::new(Bytes::from(body)))?)
+/// # });
+/// # let grant = ClientCredentials::new("https://auth.example.com/token", Client::basic("id", "secret"))?;
+/// let mut api = ServiceBuilder::new()
+///     .layer(RetryLayer::new(RetryUnauthorized::new()))
+///     .layer(OAuth2Layer::new(grant))
+///     .service(http_client);
+///
+/// // The API rejects the first token. The request is repeated with a second one.
+/// let request = http::Request::get("https://api.example.com/things").body(Full::default())?;
+/// assert_eq!(api.ready().await?.call(request).await?.status(), 200);
+/// # assert_eq!(CALLS.load(std::sync::atomic::Ordering::SeqCst), 2);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It repeats the request of a response to which the OAuth layer added a [`TokenRejected`]: a 401, unless it requires another scheme;
+/// gRPC's `UNAUTHENTICATED` in a trailers-only response; and responses that [`reject_when`](crate::OAuth2Layer::reject_when) matches. If
+/// an API rejects each new token, the layer backs off before the next refresh, and no request is repeated meanwhile.
+///
+/// A request is repeated only if its body is empty or can be sent twice: [`replay`](RetryUnauthorized::replay) copies a body with a
+/// function, and [`buffered`](RetryUnauthorized::buffered) keeps a copy. If no newer token can be obtained, the caller gets that error
+/// instead of the rejection.
+///
+/// # Security
+///
+/// A server that responds with 401 has not applied the request (RFC 9110 §15.5.2). A server that violates this applies it twice.
+#[derive(Clone)]
+pub struct RetryUnauthorized<F = Empty> {
+    replay: F,
+    /// Whether the request was repeated before.
+    is_repeated: bool,
+}
+
+/// Copies no body. The default of [`RetryUnauthorized`].
+#[derive(Clone, Copy, Debug)]
+pub struct Empty(());
+
+impl RetryUnauthorized {
+    /// Creates a policy that repeats requests with an empty body ([`Body::is_end_stream`]).
+    pub fn new() -> Self {
+        Self { replay: Empty(()), is_repeated: false }
+    }
+
+    /// Repeats also requests whose body `copy` can copy.
+    ///
+    /// `copy` returns `None` for a body that cannot be copied or is too large.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http_body_util::Full;
+    /// use tower_oauth2::retry::RetryUnauthorized;
+    ///
+    /// let policy = RetryUnauthorized::new().replay(|body: &Full<Bytes>| Some(body.clone()));
+    /// # let _ = policy;
+    /// ```
+    ///
+    /// `copy` is called before each request is sent for the first time, so it should be cheap.
+    #[must_use]
+    pub fn replay<F, B>(self, copy: F) -> RetryUnauthorized<F>
+    where
+        F: Fn(&B) -> Option<B>,
+    {
+        RetryUnauthorized { replay: copy, is_repeated: self.is_repeated }
+    }
+
+    /// Repeats also requests whose body has at most `max_bytes`. The body is kept until the response arrives.
+    ///
+    /// The policy copies bodies that are `Clone` and have a known size, such as `Full<Bytes>`:
+    ///
+    /// ```
+    /// use tower::retry::RetryLayer;
+    /// use tower_oauth2::retry::RetryUnauthorized;
+    ///
+    /// let layer = RetryLayer::new(RetryUnauthorized::new().buffered(64 * 1024));
+    /// # let _ = layer;
+    /// ```
+    ///
+    /// For bodies that can only be read once, such as those of tonic and reqwest, [`into_layer`](RetryUnauthorized::into_layer) creates a layer
+    /// that records the body while it is sent.
+    #[must_use]
+    pub fn buffered(self, max_bytes: usize) -> RetryUnauthorized<Buffered> {
+        RetryUnauthorized { replay: Buffered { max_bytes }, is_repeated: self.is_repeated }
+    }
+}
+
+impl RetryUnauthorized<Buffered> {
+    /// Creates a layer that records each request body while it is sent, and repeats the request with the recording.
+    ///
+    /// Use it instead of tower's `RetryLayer`, *outside* the OAuth layer. A policy cannot read a body.
+    ///
+    /// `wrap` converts the recorded body to the body type of the services below: `tonic::body::Body::new`,
+    /// `reqwest::Body::wrap`, `axum::body::Body::new` or `UnsyncBoxBody::new`. The [module](crate::retry#bodies-that-can-only-be-read-once)
+    /// has examples.
+    pub fn into_layer<F, B>(self, wrap: F) -> RecordingLayer<F>
+    where
+        F: Fn(RecordedBody<B>) -> B,
+        B: Body,
+    {
+        RecordingLayer::new(self.replay.max_bytes, wrap)
+    }
+}
+
+impl Default for RetryUnauthorized {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Copies bodies that are `Clone`, up to a maximum size. Created by [`RetryUnauthorized::buffered`].
+#[derive(Clone, Copy, Debug)]
+pub struct Buffered {
+    max_bytes: usize,
+}
+
+/// Copies a request body before it is sent. Sealed: implemented by [`Empty`], [`Buffered`] and functions.
+#[diagnostic::on_unimplemented(
+    message = "`RetryUnauthorized` cannot copy a request body of type `{B}`",
+    label = "the body is not `Clone`",
+    note = "record it: replace `RetryLayer::new(policy)` by `RetryUnauthorized::new().buffered(max_bytes).into_layer(…)`"
+)]
+pub trait Replay<B>: sealed::CopyBody<B> {}
+
+impl<T: sealed::CopyBody<B>, B> Replay<B> for T {}
+
+mod sealed {
+    pub trait CopyBody<B> {
+        fn copy(&self, body: &B) -> Option<B>;
+    }
+}
+
+impl<B> sealed::CopyBody<B> for Empty {
+    fn copy(&self, _body: &B) -> Option<B> {
+        None
+    }
+}
+
+impl<B: Body + Clone> sealed::CopyBody<B> for Buffered {
+    fn copy(&self, body: &B) -> Option<B> {
+        let size = body.size_hint().exact()?;
+        (size <= self.max_bytes as u64).then(|| body.clone())
+    }
+}
+
+impl<B, F: Fn(&B) -> Option<B>> sealed::CopyBody<B> for F {
+    fn copy(&self, body: &B) -> Option<B> {
+        self(body)
+    }
+}
+
+impl<B, R, E, F> Policy<Request<B>, Response<R>, E> for RetryUnauthorized<F>
+where
+    B: Body + Default,
+    F: Replay<B>,
+{
+    type Future = Ready<()>;
+
+    fn retry(&mut self, request: &mut Request<B>, result: &mut Result<Response<R>, E>) -> Option<Ready<()>> {
+        let rejected = TokenRejected::retryable(result.as_ref().ok()?)?;
+        if std::mem::replace(&mut self.is_repeated, true) {
+            return None;
+        }
+        rejected.prepare_retry(request);
+        Some(ready(()))
+    }
+
+    fn clone_request(&mut self, request: &Request<B>) -> Option<Request<B>> {
+        if self.is_repeated {
+            return None;
+        }
+        let body = match self.replay.copy(request.body()) {
+            None if request.body().is_end_stream() => B::default(),
+            copied => copied?,
+        };
+        let mut copy = Request::new(body);
+        *copy.method_mut() = request.method().clone();
+        *copy.uri_mut() = request.uri().clone();
+        *copy.version_mut() = request.version();
+        *copy.headers_mut() = request.headers().clone();
+        *copy.extensions_mut() = request.extensions().clone();
+        Some(copy)
+    }
+}
+
+impl<F> fmt::Debug for RetryUnauthorized<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryUnauthorized").field("is_repeated", &self.is_repeated).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http_body_util::Full;
+
+    use super::*;
+    use crate::extensions::NewerThan;
+
+    fn rejected(is_retryable: bool) -> Result<Response<()>, ()> {
+        let mut response = Response::new(());
+        response.extensions_mut().insert(TokenRejected::new(7, is_retryable));
+        Ok(response)
+    }
+
+    #[test]
+    fn the_repeated_request_requires_a_newer_token() {
+        let mut request = Request::new(Full::<Bytes>::default());
+        let mut policy = RetryUnauthorized::new();
+        assert!(policy.retry(&mut request, &mut rejected(false)).is_none());
+        assert_eq!(request.extensions().get::<NewerThan>(), None);
+        assert!(policy.retry(&mut request, &mut rejected(true)).is_some());
+        assert_eq!(request.extensions().get(), Some(&NewerThan(7)));
+        assert!(policy.retry(&mut request, &mut rejected(true)).is_none(), "once");
+    }
+}

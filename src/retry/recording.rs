@@ -1,0 +1,201 @@
+//! A layer that records request bodies, its service and its future.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::request::Parts;
+use http::{Request, Response};
+use http_body::{Body, SizeHint};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::recorded_body::{RecordedBody, Recording};
+use crate::extensions::TokenRejected;
+
+/// Repeats a request once, from a recording of its body, if the API rejected its token.
+///
+/// Created by [`RetryUnauthorized::into_layer`](super::RetryUnauthorized::into_layer).
+#[derive(Clone)]
+#[must_use = "a layer does nothing until it wraps a service"]
+pub struct RecordingLayer<F> {
+    max_bytes: usize,
+    wrap: F,
+}
+
+/// The service that a [`RecordingLayer`] creates.
+#[derive(Clone)]
+pub struct RecordingService<S, F> {
+    inner: S,
+    max_bytes: usize,
+    wrap: F,
+}
+
+pin_project! {
+    /// The response future that a [`RecordingService`] returns.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it cancels the request. It is not repeated then.
+    pub struct RecordingFuture<S, F, B>
+    where
+        S: Service<Request<B>>,
+    {
+        service: S,
+        wrap: F,
+        // `None` after the request was repeated.
+        repeatable: Option<Repeatable>,
+        #[pin]
+        state: RetryState<S::Future, B>,
+    }
+}
+
+pin_project! {
+    #[project = RetryStateProj]
+    enum RetryState<F, B> {
+        Sent { #[pin] response: F },
+        Repeating { request: Option<Request<B>> },
+    }
+}
+
+/// The parts of a request that can be repeated.
+struct Repeatable {
+    head: Parts,
+    body: Recording,
+    hint: SizeHint,
+}
+
+impl<F> RecordingLayer<F> {
+    pub(super) fn new(max_bytes: usize, wrap: F) -> Self {
+        Self { max_bytes, wrap }
+    }
+}
+
+impl<S, F: Clone> Layer<S> for RecordingLayer<F> {
+    type Service = RecordingService<S, F>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RecordingService { inner, max_bytes: self.max_bytes, wrap: self.wrap.clone() }
+    }
+}
+
+impl<S, F, B, R> Service<Request<B>> for RecordingService<S, F>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    F: Fn(RecordedBody<B>) -> B + Clone,
+    B: Body + Unpin,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = RecordingFuture<S, F, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (head, body) = request.into_parts();
+        let hint = body.size_hint();
+        let (body, recording) = RecordedBody::new(body, self.max_bytes);
+        let repeatable = Repeatable { head: head.clone(), body: recording, hint };
+        let response = self.inner.call(Request::from_parts(head, (self.wrap)(body)));
+        RecordingFuture {
+            service: self.inner.clone(),
+            wrap: self.wrap.clone(),
+            repeatable: Some(repeatable),
+            state: RetryState::Sent { response },
+        }
+    }
+}
+
+impl<S, F, B, R> Future for RecordingFuture<S, F, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    F: Fn(RecordedBody<B>) -> B,
+    B: Body,
+{
+    type Output = Result<Response<R>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                RetryStateProj::Sent { response } => {
+                    let result = ready!(response.poll(cx));
+                    let response = result.as_ref().ok();
+                    let Some(request) = response.and_then(|response| this.repeatable.take()?.repeat(response)) else {
+                        return Poll::Ready(result);
+                    };
+                    // The response may occupy a connection, so it is dropped before the service is polled for readiness.
+                    drop(result);
+                    let request = Some(request.map(&*this.wrap));
+                    this.state.set(RetryState::Repeating { request });
+                }
+                RetryStateProj::Repeating { request } => {
+                    ready!(this.service.poll_ready(cx))?;
+                    // Polled after it has completed.
+                    let Some(request) = request.take() else { return Poll::Pending };
+                    let response = this.service.call(request);
+                    this.state.set(RetryState::Sent { response });
+                }
+            }
+        }
+    }
+}
+
+impl Repeatable {
+    /// Returns a copy of the request, if `response` rejects its token and the whole body was recorded.
+    fn repeat<B: Body, R>(self, response: &Response<R>) -> Option<Request<RecordedBody<B>>> {
+        let rejected = TokenRejected::retryable(response)?;
+        let body = RecordedBody::repeated(&self.body, self.hint)?;
+        let mut request = Request::from_parts(self.head, body);
+        rejected.prepare_retry(&mut request);
+        Some(request)
+    }
+}
+
+impl<F> fmt::Debug for RecordingLayer<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordingLayer").field("max_bytes", &self.max_bytes).finish_non_exhaustive()
+    }
+}
+
+impl<S: fmt::Debug, F> fmt::Debug for RecordingService<S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordingService")
+            .field("inner", &self.inner)
+            .field("max_bytes", &self.max_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Service<Request<B>>, F, B> fmt::Debug for RecordingFuture<S, F, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordingFuture").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http_body_util::Full;
+
+    use super::*;
+    use crate::extensions::{NewerThan, TokenRejected};
+
+    #[test]
+    fn the_repeated_request_requires_a_newer_token() {
+        let body = Full::new(Bytes::from("hello"));
+        let hint = body.size_hint();
+        let (_sent, recording) = RecordedBody::new(body, 5);
+        let (head, ()) = Request::new(()).into_parts();
+        let mut response = Response::new(());
+        response.extensions_mut().insert(TokenRejected::new(7, true));
+        let repeatable = Repeatable { head, body: recording, hint };
+        let request = repeatable.repeat::<Full<Bytes>, _>(&response).unwrap();
+        assert_eq!(request.extensions().get(), Some(&NewerThan(7)));
+        assert_eq!(request.body().size_hint().exact(), Some(5));
+    }
+}

@@ -1,0 +1,133 @@
+//! `call` for requests without a fresh token, to another origin, or with their own `Authorization` header.
+
+use http::Request;
+use tower_service::Service;
+
+use super::oauth2::{OAuth2, Readiness};
+use crate::authorize;
+use crate::cell::{Acquire, Freshness};
+use crate::clock;
+use crate::error::{Error, ErrorKind};
+use crate::extensions::NewerThan;
+use crate::future::{PendingToken, ResponseFuture, SentToken};
+use crate::route::TokenRoute;
+
+/// How a request continues.
+enum Prepared {
+    /// The request is sent with a token. The inner service is ready.
+    Send(SentToken),
+    /// The request is sent without a token. The inner service is ready.
+    SendWithoutToken,
+    /// The request is not sent.
+    Fail(Error),
+    /// The request waits for the inner service, and for a token if it needs one.
+    Defer(Option<Acquire>),
+}
+
+impl<S, G, T> OAuth2<S, G, T> {
+    /// Handles a request that is not on the fast path. Not inlined, so that the fast path stays short.
+    #[inline(never)]
+    pub(super) fn call_slow<B>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future, S, B>
+    where
+        S: Service<Request<B>> + Clone,
+        T: TokenRoute<S, B>,
+    {
+        self.has_token = false;
+        let newer_than = self.newer_than(&request);
+        match self.prepare(&mut request, newer_than) {
+            Prepared::Send(sent) => ResponseFuture::observed(self.inner.call(request), sent),
+            Prepared::SendWithoutToken => ResponseFuture::without_token(self.inner.call(request)),
+            Prepared::Fail(error) => ResponseFuture::failed(error, &request),
+            Prepared::Defer(acquired) => {
+                let shared = &self.shared;
+                let pending = acquired.map(|acquired| {
+                    let transport = shared.route.transport(&self.inner);
+                    PendingToken::new(shared.cell.clone(), shared.policy.clone(), transport, newer_than, acquired)
+                });
+                ResponseFuture::deferred(self.inner.clone(), request, pending)
+            }
+        }
+    }
+
+    /// Handles a request with its own `Authorization` header. Removes the token, which the fast path has appended.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn call_with_authorization<B>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future, S, B>
+    where
+        S: Service<Request<B>> + Clone,
+        T: TokenRoute<S, B>,
+    {
+        authorize::remove_last(&mut request);
+        self.call_slow(request)
+    }
+
+    /// Returns the generation of the token that a repeated request was rejected with, if it is a token of this cell.
+    fn newer_than<B>(&self, request: &Request<B>) -> Option<u64> {
+        let NewerThan(generation) = request.extensions().get()?;
+        Some(*generation).filter(|generation| self.shared.cell.is_own_generation(*generation))
+    }
+
+    fn prepare<B>(&mut self, request: &mut Request<B>, newer_than: Option<u64>) -> Prepared
+    where
+        S: Clone,
+        T: TokenRoute<S, B>,
+    {
+        let readiness = std::mem::take(&mut self.readiness);
+        let cell = self.shared.cell.clone();
+        let inner_is_ready = match &readiness {
+            // `poll_ready` was called inside the grant of this cell. The request fails, even if it would be sent without a token.
+            Readiness::Failed(error) if error.error.kind() == ErrorKind::Recursion => {
+                return Prepared::Fail(error.error.clone());
+            }
+            readiness => !matches!(readiness, Readiness::Failed(_)),
+        };
+        match self.shared.policy.should_authorize(request) {
+            Err(error) => {
+                self.release_inner();
+                return Prepared::Fail(error);
+            }
+            Ok(false) => return if inner_is_ready { Prepared::SendWithoutToken } else { Prepared::Defer(None) },
+            Ok(true) => {}
+        }
+        // The newest token is attached. Since `poll_ready` it may have been refreshed, or may have expired.
+        if inner_is_ready {
+            let policy = &self.shared.policy;
+            let sent = cell.with_valid(|token| {
+                token.is_newer_than(newer_than).then(|| SentToken::attach(request, token, policy, &cell))
+            });
+            if let Some(sent) = sent.flatten() {
+                return Prepared::Send(sent);
+            }
+        }
+        match readiness {
+            Readiness::ArrivedStale(token)
+                if token.in_grace_period(clock::now())
+                    && token.is_newer_than(newer_than)
+                    && cell.is_current_generation(token.generation) =>
+            {
+                Prepared::Send(SentToken::attach(request, &token, &self.shared.policy, &cell))
+            }
+            Readiness::Failed(error) if cell.still_applies(&error) && cell.freshness() == Freshness::Stale => {
+                Prepared::Fail(error.error)
+            }
+            // Either the service was ready for a long time, for example in a `ReadyCache`, so that the token has expired or the back-off has
+            // passed; or the request is a retry, and needs a newer token.
+            _ => {
+                self.release_inner();
+                let shared = &self.shared;
+                match cell.acquire(newer_than, || Some(shared.route.transport(&self.inner))) {
+                    Acquire::Failed(error) => Prepared::Fail(error.error),
+                    acquired => Prepared::Defer(Some(acquired)),
+                }
+            }
+        }
+    }
+
+    /// Releases the permit or queue slot of a ready inner service. Other requests may need it, for example the token request.
+    fn release_inner(&mut self)
+    where
+        S: Clone,
+    {
+        self.inner = self.inner.clone();
+    }
+}

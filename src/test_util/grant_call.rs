@@ -1,0 +1,28 @@
+//! A recorded call of a scripted grant.
+
+use crate::grant::{Context, Reason};
+use crate::token::Token;
+
+/// One call that a [`ScriptedGrant`](super::ScriptedGrant) has recorded.
+#[derive(Clone, Debug)]
+pub struct Call {
+    previous: Option<Token>,
+    reason: Reason,
+}
+
+impl Call {
+    pub(super) fn new(cx: &Context) -> Self {
+        Self { previous: cx.previous().cloned(), reason: cx.reason() }
+    }
+
+    /// Returns the token that the layer had: expired, rejected or due. `None` for the first token, and after
+    /// [`Tokens::forget`](crate::Tokens::forget).
+    pub fn previous(&self) -> Option<&Token> {
+        self.previous.as_ref()
+    }
+
+    /// Returns why the layer called the grant.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+}

@@ -1,0 +1,6 @@
+//! Checks the claims of the README and of the landing page.
+
+mod claims;
+#[cfg(feature = "https")]
+mod package;
+mod page;
