@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::bearer_token::Token;
 use crate::clock::{Deadline, MAX_DURATION, Now};
 use crate::error::Error;
-use crate::secret::Secret;
+use crate::secret::{CharacterSet, Secret};
 
 /// Parses the response of a token endpoint (RFC 6749 §5.1). `expires_in` is relative to `now`, and takes precedence over `expires_at`. The
 /// types in `bearer_types` mean Bearer too.
@@ -31,7 +31,12 @@ pub(crate) fn from_response(
         Some(lifetime) => Some(Deadline::from_now(now, lifetime)),
         None => expires_at.map(|at| Deadline::from_wall(now, SystemTime::UNIX_EPOCH + at)),
     };
-    Ok(without_expiry(members)?.with_expiry(expiry, lifetime))
+    let token = without_expiry(members)?.with_expiry(expiry, lifetime);
+    // The refresh token of the application is an argument, so its error is another one.
+    match token.refresh_token().and_then(|text| CharacterSet::Unicode.violation(text)) {
+        Some(violation) => Err(Error::malformed(format!("`refresh_token` {violation}"))),
+        None => Ok(token),
+    }
 }
 
 /// Removes a lifetime of zero or less, which some servers send for a token that never expires.
@@ -222,6 +227,18 @@ mod tests {
             let error = parsed(json!({ "access_token": bad })).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Malformed);
             assert!(error.to_string().contains("access_token"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refresh_token_that_cannot_be_sent_is_malformed_in_a_response() {
+        for bad in ["r\n", "r\u{1}s", "r\u{ffff}"] {
+            let Value::Object(members) = json!({"access_token": "a", "refresh_token": bad}) else { unreachable!() };
+            let error = from_response(members.clone(), clock::now(), &[]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
+            assert!(error.to_string().contains("refresh_token"), "{error}");
+            // The application may have changed a stored token, so its use is what fails.
+            from_store(members, clock::now()).unwrap();
         }
     }
 

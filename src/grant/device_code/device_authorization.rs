@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::form::Form;
 use crate::grant::parameters::Parameters;
 use crate::grant::pkce::Pkce;
-use crate::secret::Secret;
+use crate::secret::{CharacterSet, Secret};
 use crate::token::seconds;
 
 /// The response that the server sends.
@@ -41,6 +41,9 @@ impl DeviceAuthorization {
     /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), naming the member.
     pub(super) fn read(mut members: Map<String, Value>) -> Result<Self, Error> {
         let device_code = Secret::new(text("device_code", members.remove("device_code"))?);
+        if let Some(violation) = CharacterSet::Unicode.violation(device_code.expose()) {
+            return Err(Error::malformed(format!("`device_code` of the device authorization {violation}")));
+        }
         let user_code = text("user_code", members.remove("user_code"))?;
         // Google used `verification_url` before the RFC.
         let address = [members.remove("verification_uri"), members.remove("verification_url")];
@@ -124,6 +127,14 @@ mod tests {
                 assert!(error.to_string().contains(name), "{error}");
                 assert!(!format!("{error:?}").contains("GmRh"), "{error:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_device_code_that_cannot_be_sent_is_malformed() {
+        for code in ["a\n", "a\u{1}b"] {
+            let error = response("device_code", json!(code)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
         }
     }
 
