@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::form::Form;
 #[cfg(feature = "jwt")]
 use crate::jose::{Algorithm, Draft, HmacKey, Signed, Signer};
+use crate::secret::CharacterSet;
 #[cfg(feature = "jwt")]
 use crate::secret::Secret;
 use crate::source::claims::Claims;
@@ -20,17 +21,23 @@ pub(super) struct Assertion {
 
 #[derive(Clone)]
 enum Proof {
-    /// Claims that are signed for each token request.
-    Claims(Box<Claims>),
+    /// Claims that are signed for each token request: by the client secret if there is one, otherwise by another signer.
+    Claims {
+        claims: Box<Claims>,
+        #[cfg(feature = "jwt")]
+        secret: Option<SecretSigner>,
+    },
     /// A complete assertion from another source.
     Source(BoxSource),
-    #[cfg(feature = "jwt")]
-    Secret(Box<Claims>, SecretSigner),
 }
 
 impl Assertion {
     pub(super) fn from_claims(claims: Claims) -> Self {
-        Self::new(Proof::Claims(Box::new(claims)))
+        Self::new(Proof::Claims {
+            claims: Box::new(claims),
+            #[cfg(feature = "jwt")]
+            secret: None,
+        })
     }
 
     pub(super) fn from_source(source: impl Source) -> Self {
@@ -41,7 +48,7 @@ impl Assertion {
     pub(super) fn from_secret(client: &str, secret: Secret, algorithm: Algorithm) -> Self {
         let signer = SecretSigner { secret, algorithm };
         let claims = Claims::signed_by_secret(signer.clone()).of_client(client);
-        Self::new(Proof::Secret(Box::new(claims), signer))
+        Self::new(Proof::Claims { claims: Box::new(claims), secret: Some(signer) })
     }
 
     fn new(proof: Proof) -> Self {
@@ -54,21 +61,22 @@ impl Assertion {
             return Err(Error::argument("client", "the assertion type is empty"));
         }
         match &self.proof {
-            Proof::Claims(claims) => claims.check(issuer),
-            Proof::Source(source) => source.check(issuer),
-            #[cfg(feature = "jwt")]
-            Proof::Secret(claims, signer) => claims.check(issuer).and_then(|()| signer.key().map(drop)),
+            Proof::Claims { claims, .. } => claims.check(issuer)?,
+            Proof::Source(source) => source.check(issuer)?,
         }
+        #[cfg(feature = "jwt")]
+        if let Some(signer) = self.secret_signer() {
+            signer.key()?;
+        }
+        Ok(())
     }
 
     /// Adds a new assertion to the form. `client_id` is optional with an assertion (RFC 7521 §4.2), but pushed requests need it.
     pub(super) async fn authenticate(&self, id: &str, form: Form, cx: SourceContext) -> Result<Form, Error> {
         let name = "the client assertion";
         let assertion = match &self.proof {
-            Proof::Claims(claims) => fetch_within_timeout(&**claims, name, cx).await?,
-            Proof::Source(source) => source.fetch(name, cx).await?,
-            #[cfg(feature = "jwt")]
-            Proof::Secret(claims, _) => fetch_within_timeout(&**claims, name, cx).await?,
+            Proof::Claims { claims, .. } => fetch_within_timeout(claims, name, CharacterSet::Unicode, cx).await?,
+            Proof::Source(source) => fetch_within_timeout(source, name, CharacterSet::Unicode, cx).await?,
         };
         Ok(form
             .without("client_secret")
@@ -79,19 +87,26 @@ impl Assertion {
 
     /// Returns the secret that signs. The server has it too, and could repeat it in an error.
     pub(super) fn secret(&self) -> Option<&str> {
+        #[cfg(feature = "jwt")]
+        if let Some(signer) = self.secret_signer() {
+            return Some(signer.secret.expose());
+        }
+        None
+    }
+
+    #[cfg(feature = "jwt")]
+    fn secret_signer(&self) -> Option<&SecretSigner> {
         match &self.proof {
-            #[cfg(feature = "jwt")]
-            Proof::Secret(_, signer) => Some(signer.secret.expose()),
-            Proof::Claims(_) | Proof::Source(_) => None,
+            Proof::Claims { secret, .. } => secret.as_ref(),
+            Proof::Source(_) => None,
         }
     }
 
     pub(super) fn name(&self) -> &'static str {
         match &self.proof {
-            Proof::Claims(_) => "PrivateKeyJwt",
+            Proof::Claims { .. } if self.secret().is_some() => "SecretJwt",
+            Proof::Claims { .. } => "PrivateKeyJwt",
             Proof::Source(_) => "Assertion",
-            #[cfg(feature = "jwt")]
-            Proof::Secret(..) => "SecretJwt",
         }
     }
 
@@ -100,13 +115,9 @@ impl Assertion {
     }
 
     pub(super) fn set_audience(&mut self, audience: String) {
-        let claims = match &mut self.proof {
-            Proof::Claims(claims) => claims,
-            #[cfg(feature = "jwt")]
-            Proof::Secret(claims, _) => claims,
-            Proof::Source(_) => return,
-        };
-        **claims = claims.as_ref().clone().audience(audience);
+        if let Proof::Claims { claims, .. } = &mut self.proof {
+            **claims = claims.as_ref().clone().audience(audience);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::basic;
 use crate::error::Error;
 use crate::form::Form;
 use crate::secret::{CharacterSet, Secret};
-use crate::source::{BoxSource, SourceContext};
+use crate::source::{BoxSource, Source as _, SourceContext, fetch_within_timeout};
 
 /// A client id, with the method by which the client authenticates at the token endpoint ([RFC 6749 §2.3]).
 ///
@@ -215,7 +215,7 @@ impl Client {
 
 /// Obtains the client secret from the source, and validates its characters (RFC 6749 Appendix A).
 async fn fetch_secret(source: &BoxSource, cx: SourceContext) -> Result<Secret, Error> {
-    source.fetch_with(CharacterSet::Visible, "the client secret", cx).await
+    fetch_within_timeout(source, "the client secret", CharacterSet::Visible, cx).await
 }
 
 impl fmt::Debug for Client {

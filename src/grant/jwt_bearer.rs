@@ -9,7 +9,8 @@ use crate::endpoint::TokenEndpoint;
 use crate::error::Error;
 use crate::form::Form;
 use crate::into_url::IntoUrl;
-use crate::source::{BoxSource, Source};
+use crate::secret::CharacterSet;
+use crate::source::{BoxSource, Source, fetch_within_timeout};
 use crate::token::Token;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -77,7 +78,9 @@ impl Grant for JwtBearer {
     async fn obtain(&self, cx: Context) -> Result<Token, Error> {
         let grant_itself = async || {
             let endpoint = &self.config.endpoint;
-            let assertion = self.assertion.fetch("the assertion", endpoint.source_context(cx.transport())).await?;
+            let source_cx = endpoint.source_context(cx.transport());
+            let assertion =
+                fetch_within_timeout(&self.assertion, "the assertion", CharacterSet::Unicode, source_cx).await?;
             let form = Form::new(GRANT_TYPE).param("assertion", assertion.expose());
             endpoint.token(cx.transport(), self.config.parameters.with_scope(form)).await
         };

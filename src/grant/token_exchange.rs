@@ -11,8 +11,8 @@ use crate::endpoint::{EndpointResponse, TokenEndpoint};
 use crate::error::Error;
 use crate::form::Form;
 use crate::into_url::{self, IntoUrl};
-use crate::secret::Secret;
-use crate::source::{BoxSource, Source, SourceContext};
+use crate::secret::{CharacterSet, Secret};
+use crate::source::{BoxSource, Source, SourceContext, fetch_within_timeout};
 use crate::token::Token;
 use crate::transport::Transport;
 
@@ -151,12 +151,12 @@ impl TokenExchange {
         let endpoint = &self.config.endpoint;
         self.check_options()?;
         let cx = endpoint.source_context(transport);
-        let subject = self.subject.source.fetch("the subject token", cx.clone()).await?;
+        let subject = self.subject.fetch("the subject token", cx.clone()).await?;
         let mut form = Form::new(GRANT_TYPE)
             .param("subject_token", subject.expose())
             .param("subject_token_type", &self.subject.token_type);
         if let Some(actor) = &self.actor {
-            let token = actor.source.fetch("the actor token", cx).await?;
+            let token = actor.fetch("the actor token", cx).await?;
             form = form.param("actor_token", token.expose()).param("actor_token_type", &actor.token_type);
         }
         if let Some(requested) = &self.requested_token_type {
@@ -220,6 +220,10 @@ impl TypedSource {
     fn check(&self, name: &str) -> Result<(), Error> {
         into_url::check_absolute(name, &self.token_type)?;
         self.source.check(None)
+    }
+
+    async fn fetch(&self, name: &'static str, cx: SourceContext) -> Result<Secret, Error> {
+        fetch_within_timeout(&self.source, name, CharacterSet::Unicode, cx).await
     }
 }
 

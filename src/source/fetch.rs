@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::SourceContext;
 use crate::clock;
@@ -63,45 +62,29 @@ impl BoxSource {
     pub(crate) fn new(source: impl Source) -> Self {
         Self(Arc::new(source))
     }
+}
 
-    pub(crate) fn check(&self, issuer: Option<&str>) -> Result<(), Error> {
+impl Source for BoxSource {
+    fn fetch(&self, cx: SourceContext) -> impl Future<Output = Result<String, Error>> + Send {
+        self.0.fetch(cx)
+    }
+
+    fn check(&self, issuer: Option<&str>) -> Result<(), Error> {
         self.0.check(issuer)
-    }
-
-    /// Fetches the text, as [`fetch_within_timeout`] does.
-    pub(crate) async fn fetch(&self, name: &'static str, cx: SourceContext) -> Result<Secret, Error> {
-        self.fetch_with(CharacterSet::Unicode, name, cx).await
-    }
-
-    /// Fetches as [`fetch_within_timeout`] does, for a text of these characters.
-    pub(crate) async fn fetch_with(
-        &self,
-        characters: CharacterSet,
-        name: &'static str,
-        cx: SourceContext,
-    ) -> Result<Secret, Error> {
-        within_timeout(characters, name, cx.transport().timeout(), self.0.fetch(cx)).await
     }
 }
 
-/// Fetches the text of a source within the token timeout. `name` says in errors what is fetched. An empty text, and one with control
+/// Fetches the text of a source within the token timeout. `name` says in errors what is fetched. An empty text, and one with other
 /// characters, is an error of kind [`ErrorKind::Proof`]: the next one may be good.
 pub(crate) async fn fetch_within_timeout(
     source: &impl Source,
     name: &'static str,
+    characters: CharacterSet,
     cx: SourceContext,
 ) -> Result<Secret, Error> {
-    within_timeout(CharacterSet::Unicode, name, cx.transport().timeout(), source.fetch(cx)).await
-}
-
-async fn within_timeout(
-    characters: CharacterSet,
-    name: &'static str,
-    timeout: Duration,
-    fetching: impl Future<Output = Result<String, Error>>,
-) -> Result<Secret, Error> {
+    let timeout = cx.transport().timeout();
     let fails = |how: String| Err(Error::new(ErrorKind::Proof, how).before_request());
-    match clock::within(timeout, fetching).await {
+    match clock::within(timeout, source.fetch(cx)).await {
         Some(Ok(text)) => match Secret::new(text) {
             text if text.expose().is_empty() => fails(format!("the source of {name} is empty")),
             text => match characters.violation(text.expose()) {
