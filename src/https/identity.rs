@@ -20,6 +20,8 @@ use crate::error::Error;
 #[cfg(any(doc, feature = "file-source"))]
 use crate::error::ErrorKind;
 #[cfg(feature = "file-source")]
+use crate::source::read_small_file;
+#[cfg(feature = "file-source")]
 use crate::sync::{Mutex, lock};
 
 /// A certificate with its private key, which a client presents in TLS handshakes ([RFC 8705]).
@@ -74,7 +76,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// The errors of [`from_pem`](Self::from_pem), and [`ErrorKind::Configuration`] if a file cannot be read.
+    /// The errors of [`from_pem`](Self::from_pem), and [`ErrorKind::Configuration`] if a file cannot be read, is no regular file, or is
+    /// longer than 1 MiB.
     #[cfg(feature = "file-source")]
     pub fn from_files(certificates: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, Error> {
         let files = CertificateFiles::open(certificates.into(), key.into())?;
@@ -166,12 +169,7 @@ impl CertificateFiles {
 
 #[cfg(feature = "file-source")]
 fn read_files(certificates: &Path, key: &Path) -> Result<CertifiedKey, Error> {
-    let read = |path: &Path| {
-        std::fs::read(path).map(zeroize::Zeroizing::new).map_err(|why| {
-            let context = format!("cannot read `{}`", path.display());
-            Error::new(ErrorKind::Configuration, context).with_source(why)
-        })
-    };
+    let read = |path: &Path| read_small_file(path, ErrorKind::Configuration);
     certified_key(&read(certificates)?, &read(key)?)
 }
 

@@ -1,18 +1,15 @@
 //! Text in a file that another program replaces now and then.
 
-use std::io::{self, Read as _};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fmt, fs};
 
 use zeroize::Zeroizing;
 
+use super::small_file::{cannot_read, read_small_file};
 use super::{Source, SourceContext};
 use crate::blocking::blocking;
 use crate::error::{Error, ErrorKind};
-
-/// A longer file is no secret, and no token.
-const MAX_SIZE: u64 = 1024 * 1024;
 
 /// A [`Source`] that reads a file for every token request: a mounted secret, or a workload's token of Kubernetes or SPIFFE.
 ///
@@ -85,30 +82,15 @@ impl FileReader {
 
     pub(super) async fn read(&self) -> Result<Zeroizing<String>, Error> {
         let (owned, guard) = (self.path.clone(), self.one_at_a_time.clone().lock_owned().await);
-        let bytes = blocking(move || {
-            let bytes = read_limited(&owned);
+        let reading = blocking(move || {
+            let bytes = read_small_file(&owned, ErrorKind::Proof);
             drop(guard);
-            bytes.map_err(Into::into)
+            Ok(bytes)
         });
         let path = self.path();
-        let mut bytes = bytes.await.map_err(|why| {
-            Error::new(ErrorKind::Proof, format!("cannot read `{}`", path.display())).with_source(why)
-        })?;
-        if bytes.len() as u64 > MAX_SIZE {
-            return Err(failed(path, "is longer than 1 MiB"));
-        }
+        let mut bytes = reading.await.map_err(|why| cannot_read(path, ErrorKind::Proof, why))??;
         String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new).map_err(|_| failed(path, "is not UTF-8"))
     }
-}
-
-fn read_limited(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    // Opening a pipe blocks until another program writes into it, and its content can be read only once.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no regular file"));
-    }
-    let mut bytes = Zeroizing::new(Vec::new());
-    fs::File::open(path)?.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn failed(path: &Path, what: &str) -> Error {

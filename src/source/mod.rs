@@ -17,6 +17,8 @@ mod fetch;
 mod file;
 #[cfg(all(feature = "file-source", feature = "jwt"))]
 pub(crate) mod key_file;
+#[cfg(feature = "file-source")]
+mod small_file;
 mod source_context;
 mod source_fn;
 
@@ -24,5 +26,7 @@ pub use self::fetch::Source;
 pub(crate) use self::fetch::{BoxSource, fetch_within_timeout};
 #[cfg(feature = "file-source")]
 pub use self::file::File;
+#[cfg(all(feature = "file-source", feature = "https"))]
+pub(crate) use self::small_file::read_small_file;
 pub use self::source_context::SourceContext;
 pub use self::source_fn::{SourceFn, source_fn};

@@ -185,3 +185,25 @@ fn a_missing_file_is_an_error_that_names_it() {
         assert!(std::error::Error::source(&error).is_some());
     }
 }
+
+#[cfg(feature = "file-source")]
+#[test]
+fn a_file_that_is_too_long_or_not_regular_is_an_error_that_names_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/signing/keys");
+    let (certificate, key) = (folder.join("p256.certificate.pem"), folder.join("p256.pkcs8.pem"));
+    let long = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("identity-{}.pem", std::process::id()));
+    let mut content = std::fs::read(&certificate).unwrap();
+    for (length, is_accepted) in [(1024 * 1024, true), (1024 * 1024 + 1, false)] {
+        content.resize(length, b'\n');
+        std::fs::write(&long, &content).unwrap();
+        let identity = Identity::from_files(&long, &key);
+        assert_eq!(identity.is_ok(), is_accepted, "{length}");
+        if let Err(error) = identity {
+            assert_eq!(error.kind(), ErrorKind::Configuration);
+            assert!(error.to_string().contains(long.to_str().unwrap()), "{error}");
+        }
+    }
+    std::fs::remove_file(long).unwrap();
+    let error = Identity::from_files(&folder, &key).unwrap_err();
+    assert!(error.kind() == ErrorKind::Configuration && error.to_string().contains("signing/keys"), "{error}");
+}
