@@ -63,8 +63,11 @@ fn port(uri: &Uri, host: &str, https: bool) -> Option<u16> {
     let after_host = authority.rsplit('@').next()?.strip_prefix(host)?;
     match after_host {
         "" | ":" => Some(default_port(https)),
-        // `http::Uri` accepts any text after the brackets of an IPv6 address.
-        _ => after_host.strip_prefix(':').and_then(|_| uri.port_u16()),
+        // `http::Uri` accepts any text after the brackets of an IPv6 address, and a port with a sign.
+        _ => {
+            let digits = after_host.strip_prefix(':').filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+            digits.and_then(|_| uri.port_u16())
+        }
     }
 }
 
@@ -92,6 +95,8 @@ mod tests {
             ("https://api.example.com", "/relative", false),
             ("https://api.example.com", "https://api.example.com:44x/", false),
             ("https://api.example.com", "https://api.example.com:99999/", false),
+            ("https://api.example.com", "https://api.example.com:+443/", false),
+            ("https://api.example.com", "https://api.example.com:0443/", true),
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080/", true),
             ("http://[::1]:8080", "http://[::1]:8080/", true),
             ("https://bücher.example", "https://xn--bcher-kva.example/", true),

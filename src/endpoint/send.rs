@@ -13,7 +13,7 @@ use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::form::Form;
-use crate::secret::Secret;
+use crate::secret::{CharacterSet, Secret};
 use crate::token::{self, Token};
 use crate::transport::Transport;
 
@@ -43,7 +43,9 @@ impl TokenEndpoint {
             form.pairs().find(|(name, _)| is_refresh && *name == "refresh_token").map(|(_, sent)| Secret::new(sent));
         let response = self.post(http, &self.uri, form).await;
         let response = response.map_err(|error| if is_refresh { self.dead_when.apply(error) } else { error })?;
-        let rotated = response.members.get("refresh_token").and_then(Value::as_str).filter(|new| !new.is_empty());
+        // A new refresh token that cannot be sent does not replace the old one.
+        let can_be_sent = |new: &&str| !new.is_empty() && CharacterSet::Unicode.violation(new).is_none();
+        let rotated = response.members.get("refresh_token").and_then(Value::as_str).filter(can_be_sent);
         let rotated = sent.zip(rotated.map(Secret::new));
         let token = self.token_from(response);
         if let (Err(_), Some((sent, new))) = (&token, rotated) {

@@ -127,7 +127,8 @@ impl OAuthError {
             secrets.iter().map(|secret| Zeroizing::new(without_blanks(secret))).collect();
         let repeats = |text: &str| secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret.as_str()));
         let keep = |text: &str| if repeats(&without_blanks(text)) { None } else { clean(text) };
-        let error = if REGISTERED_CODES.contains(&error) { Some(error.to_owned()) } else { keep(error) };
+        let is_registered = |code: &String| REGISTERED_CODES.contains(&code.as_str());
+        let error = clean(error).filter(is_registered).or_else(|| keep(error));
         Some(Self { error: error?, description: description.and_then(keep), uri: uri.and_then(keep) })
     }
 }
@@ -186,7 +187,9 @@ mod tests {
 
     #[test]
     fn a_registered_code_that_contains_a_secret_is_kept() {
-        let error = OAuthError::from_response("invalid_client", Some("unknown client"), None, &["client"]).unwrap();
-        assert_eq!(error.to_string(), "invalid_client");
+        for code in ["invalid_client", " invalid_client\r\n", "invalid\u{200b}_client"] {
+            let error = OAuthError::from_response(code, Some("unknown client"), None, &["client"]).unwrap();
+            assert_eq!(error.to_string(), "invalid_client");
+        }
     }
 }

@@ -96,6 +96,9 @@ async fn an_error_does_not_replace_the_refresh_token() {
         answer(302, json!({"refresh_token": "r2"})),
         answer(200, json!({"refresh_token": ""})),
         answer(200, json!({"refresh_token": ["r2"]})),
+        // It could not be sent.
+        answer(200, json!({"refresh_token": "r2\n"})),
+        answer(200, json!({"refresh_token": "r\u{1}2", "access_token": "b"})),
     ] {
         let (tokens, mut forms) = with(refresh_token(), vec![answered]);
         tokens.set(token("r1", Duration::ZERO));

@@ -24,37 +24,52 @@ pub(super) struct Pacing {
     /// The error of the last poll, unless it was an OAuth error of the server.
     last_error: Option<Error>,
     end: Deadline,
+    /// Whether the last delay ends with the lifetime of the code. Even if a clock then disagrees, the interval has not passed.
+    is_over: bool,
 }
 
 impl Pacing {
     /// Creates the schedule for a code that was issued at `now`.
     pub(super) fn new(interval: Option<Duration>, expires_in: Duration, now: Now) -> Self {
         let interval = interval.filter(|interval| !interval.is_zero()).unwrap_or(DEFAULT_INTERVAL);
-        Self { interval, timeouts_in_row: 0, last_error: None, end: Deadline::from_now(now, expires_in) }
+        Self {
+            interval,
+            timeouts_in_row: 0,
+            last_error: None,
+            end: Deadline::from_now(now, expires_in),
+            is_over: false,
+        }
     }
 
     /// Returns the delay before the next poll, also for the first one. It does not exceed the time left.
-    pub(super) fn delay(&self, now: Now) -> Duration {
+    pub(super) fn delay(&mut self, now: Now) -> Duration {
+        self.delay_of_at_least(Duration::ZERO, now)
+    }
+
+    fn delay_of_at_least(&mut self, min: Duration, now: Now) -> Duration {
         let left = self.end.remaining(now);
         // Larger factors exceed every lifetime.
         let doubled = self.interval.saturating_mul(1 << self.timeouts_in_row.min(30));
-        doubled.min(left.saturating_sub(FINAL_MARGIN)).max(self.interval).min(left)
+        let delay = doubled.min(left.saturating_sub(FINAL_MARGIN)).max(self.interval).max(min);
+        self.is_over = delay >= left;
+        delay.min(left)
     }
 
-    /// Checks that the code has not expired.
+    /// Checks, after a delay, that the code has not expired.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::LoginExpired`] if it has.
     pub(super) fn check_expiry(&self, now: Now) -> Result<(), Error> {
-        if !self.end.passed(now) {
-            return Ok(());
-        }
+        if self.is_over || self.end.passed(now) { Err(self.expired()) } else { Ok(()) }
+    }
+
+    fn expired(&self) -> Error {
         let error = Error::new(ErrorKind::LoginExpired, "the device code has expired");
-        Err(match &self.last_error {
+        match &self.last_error {
             Some(cause) => error.with_source(cause.clone()),
             None => error,
-        })
+        }
     }
 
     /// Returns the delay after a poll that returned this error.
@@ -76,8 +91,10 @@ impl Pacing {
         }
         let retry_after = error.retry_after().unwrap_or_default();
         self.last_error = error.oauth().is_none().then_some(error);
-        self.check_expiry(now)?;
-        Ok(self.delay(now).max(retry_after).min(self.end.remaining(now)))
+        if self.end.passed(now) {
+            return Err(self.expired());
+        }
+        Ok(self.delay_of_at_least(retry_after, now))
     }
 }
 
@@ -171,6 +188,8 @@ mod tests {
             let now = clock::now();
             let mut pacing = Pacing::new(Some(seconds(interval)), seconds(left), now);
             assert_eq!(pacing.delay_after(error, now).unwrap(), seconds(wait), "{left} s left");
+            // No poll follows a delay that is shorter than the interval, even if no clock shows that the code has expired.
+            assert_eq!(pacing.check_expiry(now).is_err(), wait == left, "{left} s left");
         }
         let (now, mut pacing) = (clock::now(), Pacing::new(Some(Duration::MAX), Duration::MAX, clock::now()));
         for _ in 0..100 {
