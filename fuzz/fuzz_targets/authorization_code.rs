@@ -19,7 +19,7 @@ use tower_oauth2::transport::Transport;
 use tower_oauth2::{Error, ErrorKind};
 use tower_oauth2_fuzz::{
     CODE, Fields, Placeholders, Request, SECRET, ServerResponse, TOKEN_URL, contains_secret, error_text, form,
-    in_virtual_time,
+    in_virtual_time, is_credential,
 };
 use url::Url;
 
@@ -101,13 +101,8 @@ fn expected(query: &str, state: &str, issuer: &str) -> Result<String, ErrorKind>
         Some("server_error" | "temporarily_unavailable") => Err(ErrorKind::Overloaded),
         Some("unauthorized_client") => Err(ErrorKind::ClientRejected),
         Some(_) => Err(ErrorKind::RequestRejected),
-        None => get("code").filter(|code| can_be_sent(code)).map(str::to_owned).ok_or(ErrorKind::Malformed),
+        None => get("code").filter(|code| is_credential(code)).map(str::to_owned).ok_or(ErrorKind::Malformed),
     }
-}
-
-/// Returns whether a code has only characters that a credential may have (RFC 6749 Appendix A), ASCII or not.
-fn can_be_sent(code: &str) -> bool {
-    !code.contains(|c: char| c.is_ascii_control() && c != '\t' || matches!(c, '\u{fffe}' | '\u{ffff}'))
 }
 
 /// Checks that the address has each parameter once and keeps the query of the server. Returns the challenge.

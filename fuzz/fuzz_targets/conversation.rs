@@ -17,10 +17,11 @@ use http_body_util::{BodyExt, Full};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
+use tower::util::BoxCloneService;
 use tower::{BoxError, Layer, ServiceExt, service_fn};
 use tower_oauth2::client::Client;
 use tower_oauth2::grant::{ClientCredentials, DeviceCode, Grant, Password, RefreshToken};
-use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token};
+use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token, Tokens};
 use tower_oauth2_fuzz::{
     API_URL, Ending, Placeholders, REFRESH, Request, Response, SECRET, SECRET_PREFIX, ServerResponse, TOKEN_URL,
     contains_secret, error_code, error_text, form, in_virtual_time, members, sections,
@@ -71,7 +72,10 @@ const MINUTES: Duration = Duration::from_secs(10 * 60);
 const CENTURIES: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
 
 fn run_events<'a>(grant: impl Grant, time_limit: Duration, events: impl Iterator<Item = &'a [u8]>) {
-    let application = Application { servers: Servers::default(), layer: OAuth2Layer::new(grant), time_limit };
+    let (servers, layer) = (Servers::default(), OAuth2Layer::new(grant));
+    let service = layer.layer(service_fn(servers.clone().respond()));
+    let application =
+        Application { servers, tokens: layer.tokens(), service: BoxCloneService::new(service), time_limit };
     in_virtual_time(64 * CENTURIES, async {
         for event in events {
             application.run_event(event).await;
@@ -80,30 +84,33 @@ fn run_events<'a>(grant: impl Grant, time_limit: Duration, events: impl Iterator
     });
 }
 
-/// The application.
-struct Application<G> {
+type Service = BoxCloneService<Request, Response, BoxError>;
+
+/// The application. It keeps a service, because the token requests of its handle go through one that has sent a request.
+struct Application {
     servers: Servers,
-    layer: OAuth2Layer<G>,
+    tokens: Tokens,
+    service: Service,
     time_limit: Duration,
 }
 
-impl<G: Grant> Application<G> {
+impl Application {
     async fn run_event(&self, event: &[u8]) {
         let (word, rest) = event.split_at(event.iter().position(|byte| *byte == b' ').unwrap_or(event.len()));
-        let tokens = self.layer.tokens();
+        let tokens = &self.tokens;
         match word {
             b"token" => self.servers.lock().token_responses.push_back(ServerResponse::parse(rest)),
             b"api" => self.servers.lock().api_responses.push_back(ServerResponse::parse(rest)),
             b"request" => self.send_request().await,
             b"crowd" => {
-                let crowd = [(); 3].map(|()| tokio::spawn(request(&self.layer, &self.servers)));
+                let crowd = [(); 3].map(|()| tokio::spawn(request(&self.service, &self.servers)));
                 for request in crowd {
                     self.check_response(self.within_timeout(request).await.unwrap());
                 }
             }
             // Dropping a request must not cancel the token request of other waiters.
             b"drop" => {
-                let _ = timeout(Duration::from_secs(1), request(&self.layer, &self.servers)).await;
+                let _ = timeout(Duration::from_secs(1), request(&self.service, &self.servers)).await;
             }
             b"wait" => {
                 let seconds = String::from_utf8_lossy(rest).trim().parse::<u16>().unwrap_or(60);
@@ -131,7 +138,7 @@ impl<G: Grant> Application<G> {
     }
 
     async fn send_request(&self) {
-        self.check_response(self.within_timeout(request(&self.layer, &self.servers)).await);
+        self.check_response(self.within_timeout(request(&self.service, &self.servers)).await);
     }
 
     async fn within_timeout<T>(&self, outcome: impl Future<Output = T>) -> T {
@@ -170,11 +177,8 @@ impl<G: Grant> Application<G> {
 }
 
 /// Sends a request, and checks that the response is the one of the API.
-fn request<G: Grant>(
-    layer: &OAuth2Layer<G>,
-    servers: &Servers,
-) -> impl Future<Output = Result<(), BoxError>> + Send + 'static {
-    let (service, servers) = (layer.layer(service_fn(servers.clone().respond())), servers.clone());
+fn request(service: &Service, servers: &Servers) -> impl Future<Output = Result<(), BoxError>> + Send + 'static {
+    let (service, servers) = (service.clone(), servers.clone());
     async move {
         let response = service.oneshot(http::Request::get(API_URL).body(Full::default()).unwrap()).await?;
         let number: usize = response.headers()[NUMBER].to_str().unwrap().parse().unwrap();
@@ -217,7 +221,10 @@ impl State {
         let Some(access_token) = members.get("access_token").and_then(Value::as_str) else { return };
         if response.is_complete() && is_token(response) {
             let until = members.get("expires_in").and_then(Value::as_u64).map(usable_until);
-            self.issued.insert(access_token.to_owned(), until);
+            // The same text may be issued twice, and the layer may not use the second response, for example for its type. So the text
+            // is valid until the later expiry.
+            let issued = self.issued.entry(access_token.to_owned()).or_insert(until);
+            *issued = issued.zip(until).map(|(earlier, until)| earlier.max(until));
         }
     }
 }
@@ -291,9 +298,11 @@ impl Servers {
                 ("$CODE", sent("device_code")),
             ]);
             response.body = known.fill(&response.body).into();
-            let new =
-                if is_token(&response) { format!("{SECRET_PREFIX}new-{}", servers.tokens) } else { String::new() };
-            response.body = Placeholders(&[("$NEW", &new)]).fill(&response.body).into();
+            let new = format!("{SECRET_PREFIX}new-{}", servers.tokens);
+            let with = |new| Placeholders(&[("$NEW", new)]).fill(&response.body).into();
+            let success = ServerResponse { body: with(&new), ..response.clone() };
+            // A server puts no new token into an error response.
+            response = if is_token(&success) { success } else { ServerResponse { body: with(""), ..response } };
             servers.record_token(&response);
             response
         };

@@ -16,7 +16,7 @@ use tower_oauth2::transport::Transport;
 use tower_oauth2::{Error, ErrorKind, Token};
 use tower_oauth2_fuzz::{
     Ending, Placeholders, REFRESH, Request, SECRET, ServerResponse, TOKEN_URL, contains, contains_secret, error_code,
-    error_text, form, in_virtual_time, members,
+    error_text, form, in_virtual_time, is_credential, members,
 };
 
 /// The last one is a secret with a control character in the middle, as in the response of a server that wraps lines.
@@ -154,6 +154,10 @@ fn is_usable(members: &Map<String, Value>) -> bool {
         _ => false,
     };
     let can_be_sent = !access_token.is_empty() && access_token.bytes().all(|byte| byte.is_ascii_graphic());
-    let has_valid_refresh_token = matches!(member("refresh_token"), Value::Null | Value::String(_));
+    let has_valid_refresh_token = match member("refresh_token") {
+        Value::Null => true,
+        Value::String(text) => is_credential(text),
+        _ => false,
+    };
     can_be_sent && is_bearer && has_lifetime && has_valid_refresh_token && error_code(members).is_none()
 }

@@ -54,6 +54,11 @@ pub fn members(body: &[u8]) -> Option<Map<String, Value>> {
     }
 }
 
+/// Returns whether a credential has only characters that can be sent (RFC 6749 Appendix A), ASCII or not.
+pub fn is_credential(text: &str) -> bool {
+    text.chars().all(|c| c == '\t' || !c.is_ascii_control() && !matches!(c, '\u{fffe}' | '\u{ffff}'))
+}
+
 /// Returns the error code as [`OAuthError`] keeps it: in one line, printable and truncated.
 pub fn error_code(members: &Map<String, Value>) -> Option<String> {
     let code = members.get("error")?.as_str()?;

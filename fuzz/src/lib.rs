@@ -5,7 +5,7 @@ mod secrets;
 mod server_response;
 mod time;
 
-pub use self::form::{Fields, error_code, form, members};
+pub use self::form::{Fields, error_code, form, is_credential, members};
 pub use self::secrets::{CODE, Placeholders, REFRESH, SECRET, SECRET_PREFIX, contains, contains_secret, error_text};
 pub use self::server_response::{Body, Ending, ServerResponse, sections};
 pub use self::time::in_virtual_time;

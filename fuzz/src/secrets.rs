@@ -39,11 +39,35 @@ impl Placeholders<'_> {
     }
 }
 
-/// Returns whether an input contains a secret, and therefore proves nothing. Half of the prefix is enough, because an error omits
-/// characters that may be in the middle.
+/// Returns whether an input contains a secret, and therefore proves nothing. Half of the prefix is enough.
+///
+/// The secret may be escaped, as in JSON and in forms, and may have characters in the middle that an error omits.
 pub fn contains_secret(input: &[u8]) -> bool {
+    let mut text = Vec::with_capacity(input.len());
+    let mut rest = input;
+    while let [first, after @ ..] = rest {
+        let (byte, after) = match rest {
+            [b'%', after @ ..] | [b'\\', b'u', b'0', b'0', after @ ..] => {
+                escaped(after).unwrap_or((*first, &rest[1..]))
+            }
+            _ => (*first, after),
+        };
+        // Errors omit only characters that are not visible ASCII.
+        if byte.is_ascii_graphic() {
+            text.push(byte);
+        }
+        rest = after;
+    }
     let (one, other) = SECRET_PREFIX.split_at(SECRET_PREFIX.len() / 2);
-    contains(input, one) || contains(input, other)
+    contains(&text, one) || contains(&text, other)
+}
+
+/// Parses the two hexadecimal digits of an escape sequence.
+fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (digits, after) = text.split_at_checked(2)?;
+    let digits =
+        std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    Some((u8::from_str_radix(digits, 16).ok()?, after))
 }
 
 pub fn contains(text: &[u8], word: &str) -> bool {
