@@ -5,6 +5,8 @@
 
 #[cfg(feature = "loopback")]
 mod authorization_code;
+#[cfg(feature = "loopback")]
+mod authorization_details;
 mod device_code;
 mod exclusive;
 mod expiry;
