@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::logouts::Logouts;
 use super::refresh_input::RefreshInput;
 use super::session::{Session, Sessions, TaskGuard};
+use super::store_content::StoreContent;
 use super::store_errors::{self, OnStoreError, cause};
 use super::stored_entry::StoredEntry;
-use super::version::{is_newer, nothing_stored, stored_as};
+use super::version::{is_newer, stored_as};
 use super::watch_task::watch_entry;
 use crate::clock::{self, Deadline};
 use crate::error::Error;
@@ -56,7 +57,26 @@ impl<S: TokenStore> Coordinator<S> {
         session
     }
 
-    /// Takes the lock and loads the entry. Returns `None` if the store cannot be reached and the token is refreshed without it.
+    /// Loads the entry without the lock. Returns the token that another process has saved, if it can be used without a refresh. Removes an
+    /// entry that was forgotten.
+    pub(super) async fn adopt_before_lock(&self, session: &Session, input: &mut RefreshInput) -> Option<Token> {
+        if input.is_forgotten {
+            let other_login = self.clear_forgotten(session, input).await;
+            return Self::adopt_if_newer(session, input, other_login.as_ref());
+        }
+        if input.is_set {
+            return None;
+        }
+        let stored = self.load(session).await;
+        if input.is_first() && input.is_forced() {
+            // The caller needs a newer token than the stored one. Only a token that another process saves from now on is newer.
+            input.learn_known(stored.as_ref());
+            return None;
+        }
+        Self::adopt_if_newer(session, input, stored.as_ref().held())
+    }
+
+    /// Takes the lock and loads the entry. Returns no lock if the store cannot be reached and the token is refreshed without it.
     ///
     /// # Errors
     ///
@@ -66,7 +86,7 @@ impl<S: TokenStore> Coordinator<S> {
         &self,
         session: &Session,
         is_proactive: bool,
-    ) -> Result<Option<(S::Lock, Option<Entry>)>, Error> {
+    ) -> Result<(Option<S::Lock>, StoreContent<Entry>), Error> {
         let end = Deadline::from_now(clock::now(), self.entry.lock_timeout);
         session.end_earlier_refresh(self.entry.lock_timeout.max(MIN_OWN_LOCK_TIMEOUT)).await;
         let mut wait = FIRST_WAIT;
@@ -77,7 +97,7 @@ impl<S: TokenStore> Coordinator<S> {
                 Err(error) => Err(error),
             };
             let error = match outcome {
-                Ok(locked) => return Ok(Some(locked)),
+                Ok((lock, stored)) => return Ok((Some(lock), StoreContent::from_load(Some(stored)))),
                 Err(error) => error,
             };
             self.report_error(session, &error);
@@ -85,7 +105,7 @@ impl<S: TokenStore> Coordinator<S> {
                 return Err(error);
             }
             if self.refresh_without_store {
-                return Ok(None);
+                return Ok((None, StoreContent::Unknown));
             }
             if !error.is_transient() || end.remaining(clock::now()) <= wait {
                 return Err(error);
@@ -96,26 +116,40 @@ impl<S: TokenStore> Coordinator<S> {
         }
     }
 
-    /// Loads the entry without the lock. An error counts as no entry.
-    pub(super) async fn peek(&self, session: &Session) -> Option<Entry> {
-        self.ok_or_report(session, self.entry.load().await).flatten()
+    async fn load(&self, session: &Session) -> StoreContent<Entry> {
+        StoreContent::from_load(self.ok_or_report(session, self.entry.load().await))
     }
 
     /// Removes the forgotten entry. If another login was stored since, it is returned instead.
-    pub(super) async fn clear_forgotten(&self, session: &Session, input: &mut RefreshInput) -> Option<Entry> {
-        // The outer option is `None` if the load failed, the inner one if there is no entry.
-        match (self.ok_or_report(session, self.entry.load().await), input.known) {
-            (Some(Some(entry)), _) if !input.has_forgotten(session, &entry) => return Some(entry),
-            (Some(Some(entry)), known) => {
-                // If the cell has seen no version, the current entry counts as forgotten.
-                input.known = known.or(Some(stored_as(&entry)));
-                self.ok_or_report(session, self.entry.clear(entry.generation).await);
-            }
-            (Some(None), known) => input.known = known.or(Some(nothing_stored())),
-            (None, Some(known)) => _ = self.ok_or_report(session, self.entry.clear(known.version).await),
-            (None, None) => {}
+    async fn clear_forgotten(&self, session: &Session, input: &mut RefreshInput) -> Option<Entry> {
+        let stored = self.load(session).await;
+        let forgotten = match stored.as_ref() {
+            StoreContent::Holds(entry) if !input.has_forgotten(session, entry) => return stored.held(),
+            StoreContent::Holds(entry) => Some(entry.generation),
+            StoreContent::Empty => None,
+            StoreContent::Unknown => input.known.map(|known| known.version),
+        };
+        // If the cell has seen no version, the current entry counts as forgotten.
+        input.learn_known(stored.as_ref());
+        if let Some(version) = forgotten {
+            self.ok_or_report(session, self.entry.clear(version).await);
         }
         None
+    }
+
+    /// Removes the entry if it was forgotten. A forgotten token is not used again, even if it cannot be removed.
+    pub(super) async fn clear_if_forgotten(
+        &self,
+        session: &Session,
+        input: &RefreshInput,
+        entry: Option<Entry>,
+    ) -> Option<Entry> {
+        let entry = entry?;
+        if input.has_forgotten(session, &entry) {
+            self.ok_or_report(session, self.entry.clear(entry.generation).await);
+            return None;
+        }
+        Some(entry)
     }
 
     /// Returns the token of an entry that another process has saved, if it can be used without a refresh.
@@ -126,17 +160,17 @@ impl<S: TokenStore> Coordinator<S> {
         Some(entry.token.clone().with_stored_as(stored_as))
     }
 
-    /// Returns whether the login has ended since the previous token was obtained. `stored` is the entry, if it could be loaded.
+    /// Returns whether the login has ended since the previous token was obtained.
     pub(super) async fn has_logged_out(
         &self,
         session: &Session,
         input: &RefreshInput,
-        stored: Option<&Option<Entry>>,
+        stored: StoreContent<&Entry>,
     ) -> bool {
         let Some(previous) = input.previous.as_ref().and_then(Token::stored_as) else { return false };
         match stored {
-            Some(Some(entry)) if is_newer(entry, input.known) => false,
-            Some(None) if previous.version > 0 => {
+            StoreContent::Holds(entry) if is_newer(entry, input.known) => false,
+            StoreContent::Empty if previous.version > 0 => {
                 self.logouts.any_after(previous.logouts_before).await
                     || self.ok_or_report(session, self.entry.was_cleared().await).unwrap_or_default()
             }

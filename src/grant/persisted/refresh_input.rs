@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::logouts;
 use super::session::Session;
-use super::version::{self, is_newer, new_login, stored_as};
+use super::store_content::StoreContent;
+use super::version::{self, is_newer, new_login, nothing_stored, stored_as};
 use crate::grant::{Context, Intervention, Reason};
 use crate::store::Entry;
 use crate::token::{StoredAs, Token};
@@ -33,8 +34,8 @@ pub(super) struct NewToken {
     pub(super) is_refresh: bool,
     /// The newest version that was known before the token request.
     pub(super) known: Option<StoredAs>,
-    /// The version in the store: `None` if the store could not be read, `Some(None)` if it has no entry.
-    pub(super) stored: Option<Option<u64>>,
+    /// The version in the store.
+    pub(super) stored: StoreContent<u64>,
     /// The number of logouts when the refresh started.
     pub(super) logouts_before: u64,
 }
@@ -49,6 +50,30 @@ impl RefreshInput {
             && (cx.intervention() == Some(Intervention::Set) || last_seen.is_none());
         let known = if previous.is_some() || is_forgotten { stored_as.or(last_seen) } else { None };
         Self { previous, known, is_forgotten, is_set, logouts_before, reason: cx.reason() }
+    }
+
+    pub(super) fn is_forced(&self) -> bool {
+        self.reason == Reason::Forced
+    }
+
+    pub(super) fn is_proactive(&self) -> bool {
+        self.reason == Reason::Proactive
+    }
+
+    /// Returns whether the cell has had no token yet.
+    pub(super) fn is_first(&self) -> bool {
+        self.previous.is_none() && !self.is_forgotten
+    }
+
+    /// Counts the content of the store as known, if the refresh must replace it and none was known before.
+    pub(super) fn learn_known(&mut self, stored: StoreContent<&Entry>) {
+        if self.previous.is_none() && (self.is_forgotten || self.is_forced()) && self.known.is_none() {
+            self.known = match stored {
+                StoreContent::Unknown => None,
+                StoreContent::Empty => Some(nothing_stored()),
+                StoreContent::Holds(entry) => Some(stored_as(entry)),
+            };
+        }
     }
 
     /// Returns whether another process has saved the entry, and its token can be used without a refresh.
@@ -100,12 +125,16 @@ impl RefreshInput {
     }
 
     /// Describes a token that was obtained with `sent` and that replaces the version `stored`.
-    pub(super) fn new_token(&self, token: Token, sent: Option<Token>, stored: Option<Option<u64>>) -> NewToken {
+    pub(super) fn new_token(&self, token: Token, sent: Option<Token>, stored: StoreContent<u64>) -> NewToken {
         let sent = sent.filter(|sent| !self.is_set && sent.refresh_token().is_some());
         let login = sent.as_ref().and_then(Token::stored_as).map_or(0, |sent: StoredAs| sent.login);
         let login = if login == 0 { new_login() } else { login };
-        // If the store could not be read, there is an entry if the cell has seen a version of it.
-        let was_stored = stored.map_or(self.known.is_some_and(|known| known.version > 0), |stored| stored.is_some());
+        let was_stored = match stored {
+            StoreContent::Holds(_) => true,
+            StoreContent::Empty => false,
+            // There is an entry if the cell has seen a version of it.
+            StoreContent::Unknown => self.known.is_some_and(|known| known.version > 0),
+        };
         let is_refresh = sent.is_some() && was_stored;
         NewToken { token, login, is_refresh, known: self.known, stored, logouts_before: self.logouts_before }
     }

@@ -11,6 +11,7 @@ use super::coordinator::Coordinator;
 use super::logouts::Logouts;
 use super::refresh_input::NewToken;
 use super::session::Session;
+use super::store_content::StoreContent;
 use super::store_errors::{OnStoreError, report};
 use super::stored_entry::StoredEntry;
 use super::version::{self, is_same};
@@ -37,8 +38,8 @@ struct SaveTask<S: TokenStore> {
     /// The newest version that was known before the token was obtained. A greater one was saved after that.
     base: Option<u64>,
     lock: Option<S::Lock>,
-    /// The version in the store: `None` if it is not known, `Some(None)` if the store has no entry. Valid while the lock is held.
-    stored: Option<Option<u64>>,
+    /// The version in the store. Valid while the lock is held.
+    stored: StoreContent<u64>,
     /// The entry of the last attempt.
     attempted: Option<Entry>,
     session: Arc<Session>,
@@ -67,8 +68,8 @@ impl<S: TokenStore> Coordinator<S> {
         lock: Option<S::Lock>,
     ) -> Token {
         // If the store could not be reached before the token request, the caller does not wait for it again.
-        let can_save_now = lock.is_some() && new.stored.is_some();
-        let base = new.stored.map(Option::unwrap_or_default).max(new.known.map(|known| known.version));
+        let can_save_now = lock.is_some() && new.stored != StoreContent::Unknown;
+        let base = new.stored.version().max(new.known.map(|known| known.version));
         let (token, stored) = (new.token.clone(), new.stored);
         let unsaved =
             StoredAs { version: base.unwrap_or_default(), login: new.login, logouts_before: new.logouts_before };
@@ -114,13 +115,14 @@ impl<S: TokenStore> SaveTask<S> {
             return Ok(SaveOutcome::Superseded);
         }
         if self.lock.is_none() {
-            self.stored = None;
+            self.stored = StoreContent::Unknown;
             self.lock = Some(self.entry.lock(self.entry.lock_timeout, || {}).await??);
         }
         let is_refresh = self.new.is_refresh;
-        let stored = match self.stored.take() {
-            Some(stored) => stored,
-            None => match self.entry.load().await? {
+        let stored = match std::mem::replace(&mut self.stored, StoreContent::Unknown) {
+            StoreContent::Holds(version) => Some(version),
+            StoreContent::Empty => None,
+            StoreContent::Unknown => match self.entry.load().await? {
                 // The last attempt has saved it, although it returned an error.
                 Some(entry) if self.attempted.as_ref().is_some_and(|attempted| is_same(&entry, attempted)) => {
                     return Ok(self.saved(&entry));
