@@ -66,17 +66,22 @@ pub(crate) fn is_secret(name: &str, value: &str) -> bool {
 /// assert!(!format!("{form:?}").contains("eyJ"));
 /// ```
 #[derive(Clone)]
-pub struct Form(Vec<(Cow<'static, str>, Secret)>);
+pub struct Form {
+    pairs: Vec<(Cow<'static, str>, Secret)>,
+    /// Secrets that are no parameter of this form. The server has them from another request, or inside a parameter, and could repeat them.
+    further_secrets: Vec<Secret>,
+}
 
 impl Form {
     /// Creates a form with this `grant_type`, such as `client_credentials`.
     pub fn new(grant_type: impl Into<String>) -> Self {
-        Self(vec![("grant_type".into(), Secret::new(grant_type))])
+        let pairs = vec![("grant_type".into(), Secret::new(grant_type))];
+        Self { pairs, further_secrets: Vec::new() }
     }
 
     /// Creates a form without `grant_type`, for an endpoint other than the token endpoint.
     pub(crate) fn without_grant_type() -> Self {
-        Self(Vec::new())
+        Self { pairs: Vec::new(), further_secrets: Vec::new() }
     }
 
     /// Adds a parameter.
@@ -91,7 +96,7 @@ impl Form {
         let name = name.into();
         let taken = name.is_empty() || (self.has(&name) && !REPEATABLE.contains(&name.as_str()));
         if !taken {
-            self.0.push((name.into(), Secret::new(value)));
+            self.pairs.push((name.into(), Secret::new(value)));
         }
         self
     }
@@ -108,12 +113,12 @@ impl Form {
 
     /// Removes a parameter.
     pub(crate) fn without(mut self, name: &str) -> Self {
-        self.0.retain(|(taken, _)| taken != name);
+        self.pairs.retain(|(taken, _)| taken != name);
         self
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(taken, _)| taken == name)
+        self.pairs.iter().any(|(taken, _)| taken == name)
     }
 
     /// Validates the characters of the credentials (RFC 6749 Appendix A). Servers do not issue control characters, but files end with a
@@ -133,12 +138,19 @@ impl Form {
 
     /// Returns the parameters in their order.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_ref(), value.expose()))
+        self.pairs.iter().map(|(name, value)| (name.as_ref(), value.expose()))
     }
 
-    /// Returns the secrets in the form, which no error may repeat.
+    /// Adds secrets that the server could repeat, although they are no parameter of this form.
+    pub(crate) fn with_further_secrets<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        self.further_secrets.extend(secrets.into_iter().map(Secret::new));
+        self
+    }
+
+    /// Returns the secrets that no error may repeat.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.pairs().filter(|(name, value)| is_secret(name, value)).map(|(_, value)| value)
+        let in_pairs = self.pairs().filter(|(name, value)| is_secret(name, value)).map(|(_, value)| value);
+        in_pairs.chain(self.further_secrets.iter().map(Secret::expose))
     }
 
     /// Returns the body in `application/x-www-form-urlencoded` and UTF-8.
@@ -152,7 +164,7 @@ impl Form {
 /// Prints only the names of the parameters.
 impl fmt::Debug for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+        f.debug_list().entries(self.pairs.iter().map(|(name, _)| name)).finish()
     }
 }
 
@@ -182,7 +194,7 @@ mod tests {
             let decoded: Vec<(String, String)> =
                 form_urlencoded::parse(&form.encode()).map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
             let kept: Vec<(String, String)> =
-                form.0.iter().map(|(n, v)| (n.to_string(), v.expose().to_owned())).collect();
+                form.pairs.iter().map(|(n, v)| (n.to_string(), v.expose().to_owned())).collect();
             prop_assert_eq!(decoded, kept);
         }
     }

@@ -12,15 +12,16 @@ const MAX_TEXT: usize = 512;
 /// The code of an error that was built without one.
 const UNKNOWN_CODE: &str = "unknown_error";
 
-/// The codes of RFC 6749 §4.1.2.1 and §5.2, RFC 7009, RFC 8628, RFC 8707 and RFC 9449.
+/// The codes of RFC 6749 §4.1.2.1 and §5.2, RFC 7009, RFC 8628, RFC 8707, RFC 9396 and RFC 9449.
 ///
 /// They are kept even if they contain a secret, such as a client secret that is part of a code: the codes are public, and the
 /// classification of errors depends on them.
-const REGISTERED_CODES: [&str; 18] = [
+const REGISTERED_CODES: [&str; 19] = [
     "access_denied",
     "authorization_declined",
     "authorization_pending",
     "expired_token",
+    "invalid_authorization_details",
     "invalid_client",
     "invalid_dpop_proof",
     "invalid_grant",

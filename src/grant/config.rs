@@ -217,10 +217,31 @@ macro_rules! grant_options {
                 Ok(self)
             }
 
+            /// Sets details of what the token is for, in addition to the scope or in its place ([RFC 9396]): an array of objects, each with a
+            /// `type` that the server defines. An empty array removes them.
+            ///
+            /// They are sent wherever the scope is sent. What the server has granted is in
+            /// [`Token::extra("authorization_details")`](crate::Token::extra), also after a refresh whose response leaves it out.
+            ///
+            /// # Errors
+            ///
+            /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if it is not an array of objects with a `type`.
+            ///
+            /// # Security
+            ///
+            /// Details can contain account numbers, so no error and no `Debug` prints a value of them. In the URL of a browser, the person and
+            /// the browser's history have them. A pushed request keeps them out of the URL.
+            ///
+            /// [RFC 9396]: https://www.rfc-editor.org/rfc/rfc9396#section-2
+            pub fn authorization_details(mut self, details: serde_json::Value) -> Result<Self, crate::Error> {
+                self.config.parameters.set_details(&details)?;
+                Ok(self)
+            }
+
             /// Sends the scope with each refresh too ([RFC 6749 §6]), for servers that would otherwise grant another scope or none. By
             /// default a refresh has no scope, and the server grants the same scope again.
             ///
-            /// Without a [`scope`](Self::scope) this option has no effect.
+            /// It also sends the [`authorization_details`](Self::authorization_details). Without both, this option has no effect.
             ///
             /// [RFC 6749 §6]: https://www.rfc-editor.org/rfc/rfc6749#section-6
             #[must_use]
@@ -265,7 +286,7 @@ macro_rules! grant_options {
             /// Keeps the token in a store, so that it outlives the process and can be shared by several processes: see
             /// [`Persisted`](crate::grant::Persisted).
             ///
-            /// Call it last: the key of the entry is made from the token endpoint, client, scope, resources and parameters. A
+            /// Call it last: the key of the entry is made from the token endpoint, client, scope, details, resources and parameters. A
             /// program's own token and a person's token have different keys. Headers are not part of the key: if they distinguish two logins,
             /// name each one with [`subject`](crate::grant::Persisted::subject).
             pub fn persisted<S: crate::store::TokenStore>(self, store: S) -> crate::grant::Persisted<Self, S> {

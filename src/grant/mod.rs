@@ -14,6 +14,7 @@
 //! | [`BoxGrant`] | any of these, chosen at run time |
 
 mod authorization_code;
+mod authorization_details;
 mod client_credentials;
 mod config;
 mod context;

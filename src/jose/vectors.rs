@@ -99,33 +99,53 @@ fn thumbprints_are_those_of_the_rfcs() {
     assert_eq!(Key::from_jwk(ED25519).unwrap().thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
 }
 
-/// RFC 9126 §3: header, claims and signature of the request object.
-#[test]
-fn the_signed_request_of_rfc_9126_has_the_same_bytes() {
+/// Returns the bytes that are signed for a request object of RFC 9126 §3, with these claims after the audience.
+fn request_object(scope: &str, exp: Option<u64>) -> SigningInput {
     let mut header = Members::default();
     header.set("kid", "k2bdc");
     header.set("alg", "RS256");
     let mut claims = Members::default();
+    claims.set("iss", "s6BhdRkqt3");
+    claims.set("aud", "https://server.example.com");
+    if let Some(exp) = exp {
+        claims.set("exp", exp);
+    }
     for (name, value) in [
-        ("iss", "s6BhdRkqt3"),
-        ("aud", "https://server.example.com"),
         ("response_type", "code"),
         ("client_id", "s6BhdRkqt3"),
         ("redirect_uri", "https://client.example.org/cb"),
-        ("scope", "ais"),
+        ("scope", scope),
         ("state", "af0ifjsldkj"),
         ("code_challenge", "K2-ltc83acc4h0c9w6ESC_rEMTJ3bww-uCHaoeK1t8U"),
         ("code_challenge_method", "S256"),
     ] {
         claims.set(name, value);
     }
-    let input = SigningInput::for_vector(header, &claims);
-    let text = std::str::from_utf8(input.bytes()).unwrap();
-    assert!(text.starts_with("eyJraWQiOiJrMmJkYyIsImFsZyI6IlJTMjU2In0.eyJpc3MiOiJzNkJoZFJrcXQzIiwiYXVkIjoiaHR0cHM6"));
-    assert_eq!(
-        signature(K2BDC, Algorithm::Rs256, text),
-        "O49ffUxRPdNkN3TRYDvbEYVr1CeAL64uW4FenV3n9WlaFIRHeFblzv-wlEtMm8-tusGxeE9z3ek6FxkhvvLEqEpjthXnyXqqyJfq3k9GSf5ay74ml_0D6lHE1hy-kVWg7SgoPQ-GB1xQ9NRhF3EKS7UZIrUHbFUCF0MsRLbmtIvaLYbQH_Ef3UkDLOGiU7exhVFTPeyQUTM9FF-u3K-zX-FO05_brYxNGLhVkO1G8MjqQnn2HpAzlBd5179WTzTYhKmhTiwzH-qlBBI_9GLJmE3KOipko9TfSpa26H4JOlMyfZFl0PCJwkByS0xZFJ2sTo3Gkk488RQohhgt1I0onw"
-    );
+    SigningInput::for_vector(header, &claims)
+}
+
+/// RFC 9126 §3, and its drafts: header, claims and signature of the request object.
+#[test]
+fn the_signed_request_of_rfc_9126_has_the_same_bytes() {
+    for (scope, exp, expected) in [
+        (
+            "account-information",
+            Some(1_625_869_677),
+            "l9R3RC9bFBHry_8acObQjEf4fX5yfJkWUPfak3J3iiBm0aaQznPw5BZ0B3VQZ9_KYdPt5bTkaflS5fSDklM3_7my9MyOSKFYmf46INk6ju_qUuC2crkOQXZWYJB-0bnYEbdHpUjazFSUvN49cEGstNQeE-dKDWHNgEojgcuNA_pjKfL9VYp1dEA6-WjXZ_OlJ7R_mBWpjFAzc0UkQwqX5hfOJoGTqB2tE4a4aB2z8iYlUJp0DeeYp_hPN6svtmdvte73p5bLGDFpRIlmrBQIAQuxiS0skORpXlS0cBcgHimXVnXOJG7E-A_lS_5y54dVLQPA1jKYx-fxbYSG7dp2fw",
+        ),
+        (
+            "ais",
+            None,
+            "O49ffUxRPdNkN3TRYDvbEYVr1CeAL64uW4FenV3n9WlaFIRHeFblzv-wlEtMm8-tusGxeE9z3ek6FxkhvvLEqEpjthXnyXqqyJfq3k9GSf5ay74ml_0D6lHE1hy-kVWg7SgoPQ-GB1xQ9NRhF3EKS7UZIrUHbFUCF0MsRLbmtIvaLYbQH_Ef3UkDLOGiU7exhVFTPeyQUTM9FF-u3K-zX-FO05_brYxNGLhVkO1G8MjqQnn2HpAzlBd5179WTzTYhKmhTiwzH-qlBBI_9GLJmE3KOipko9TfSpa26H4JOlMyfZFl0PCJwkByS0xZFJ2sTo3Gkk488RQohhgt1I0onw",
+        ),
+    ] {
+        let input = request_object(scope, exp);
+        let text = std::str::from_utf8(input.bytes()).unwrap();
+        assert!(
+            text.starts_with("eyJraWQiOiJrMmJkYyIsImFsZyI6IlJTMjU2In0.eyJpc3MiOiJzNkJoZFJrcXQzIiwiYXVkIjoiaHR0cHM6")
+        );
+        assert_eq!(signature(K2BDC, Algorithm::Rs256, text), expected);
+    }
 }
 
 /// RFC 9126 §2.1: the client assertion.

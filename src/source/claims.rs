@@ -16,10 +16,11 @@ use crate::random;
 /// Claims that have a method of their own.
 const OWN: [&str; 6] = ["iss", "sub", "aud", "exp", "iat", "jti"];
 
-/// The claims of a token that a [`Signer`] signs again for each token request: a client's assertion, or the assertion of the JWT bearer
-/// grant.
+/// The claims of a token that a [`Signer`] signs again for each request: a client's assertion, the assertion of the JWT bearer grant, or
+/// the [request object](crate::grant::AuthorizationCode::request_object) of a login.
 ///
-/// Each token has a fresh `jti`, the time in `iat` and `exp`, in whole seconds, and no `nbf`, which servers with a slow clock reject.
+/// Each token has a fresh `jti`, and the time in `iat` and `exp`, in whole seconds. Only a request object has an `nbf`, because servers with
+/// a slow clock reject it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,15 +41,15 @@ const OWN: [&str; 6] = ["iss", "sub", "aud", "exp", "iat", "jti"];
 pub struct Claims {
     signer: BoxSigner,
     family: AlgorithmFamily,
-    typ: Option<String>,
-    has_typ: bool,
+    pub(super) typ: Option<String>,
+    pub(super) has_typ: bool,
     client: Option<String>,
-    issuer: Option<String>,
-    subject: Option<String>,
-    audience: Option<String>,
+    pub(super) issuer: Option<String>,
+    pub(super) subject: Option<String>,
+    pub(super) audience: Option<String>,
     lifetime: Duration,
     backdate: Duration,
-    further: Members,
+    pub(super) further: Members,
 }
 
 impl Claims {
@@ -76,7 +77,7 @@ impl Claims {
         self
     }
 
-    /// Sets the issuer (`iss`). A client's assertion has the client id, and nothing else.
+    /// Sets the issuer (`iss`). A client's assertion and a request object have the client id, and nothing else.
     #[must_use]
     pub fn issuer(mut self, iss: impl Into<String>) -> Self {
         self.issuer = Some(iss.into());
@@ -116,8 +117,8 @@ impl Claims {
         self
     }
 
-    /// Sets the `typ` of the header; `None` leaves it out. By default a client's assertion has `client-authentication+jwt`, and others
-    /// have `JWT`.
+    /// Sets the `typ` of the header; `None` leaves it out. By default a client's assertion has `client-authentication+jwt`, a request
+    /// object has `oauth-authz-req+jwt`, and others have `JWT`.
     #[must_use]
     pub fn typ(mut self, typ: Option<&str>) -> Self {
         self.typ = typ.map(str::to_owned);
@@ -150,7 +151,7 @@ impl Claims {
         Self { family: AlgorithmFamily::Hmac, ..Self::signed_by(signer) }
     }
 
-    fn check_values(&self) -> Result<(), Error> {
+    pub(super) fn check_values(&self) -> Result<(), Error> {
         if let Some((name, _)) = self.further.iter().find(|(name, _)| OWN.contains(name)) {
             return Err(Error::argument("claims", format!("`{name}` cannot be set by `claim`")));
         }
@@ -169,7 +170,6 @@ impl Claims {
     }
 
     async fn signed(&self, audience: Option<&str>) -> Result<String, Error> {
-        let now = clock::now().wall();
         let mut claims = Members::default();
         let issuer = self.client.as_ref().or(self.issuer.as_ref());
         let subject = self.client.as_ref().or(self.subject.as_ref());
@@ -180,13 +180,24 @@ impl Claims {
                 claims.set(name, value);
             }
         }
-        claims.set("exp", unix_seconds(now).saturating_add(self.lifetime.as_secs()));
-        claims.set("iat", unix_seconds(now).saturating_sub(self.backdate.as_secs()));
+        let (issued_at, expires_at) = self.times();
+        claims.set("exp", expires_at);
+        claims.set("iat", issued_at);
         claims.set("jti", random::text()?.as_str());
         for (name, value) in self.further.iter() {
             claims.set(name, value.clone());
         }
-        let signed = self.signer.sign(Draft::new(self.typ.as_deref(), self.family, claims)).await?;
+        self.sign_members(self.typ.as_deref(), claims).await
+    }
+
+    /// Returns `iat` and `exp` of a token that is signed now.
+    pub(super) fn times(&self) -> (u64, u64) {
+        let now = unix_seconds(clock::now().wall());
+        (now.saturating_sub(self.backdate.as_secs()), now.saturating_add(self.lifetime.as_secs()))
+    }
+
+    pub(super) async fn sign_members(&self, typ: Option<&str>, claims: Members) -> Result<String, Error> {
+        let signed = self.signer.sign(Draft::new(typ, self.family, claims)).await?;
         signed.check()?;
         Ok(signed.as_str().to_owned())
     }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::SourceContext;
 use crate::clock;
@@ -82,9 +83,17 @@ pub(crate) async fn fetch_within_timeout(
     characters: CharacterSet,
     cx: SourceContext,
 ) -> Result<Secret, Error> {
-    let timeout = cx.transport().timeout();
+    within_timeout(name, characters, cx.transport().timeout(), source.fetch(cx)).await
+}
+
+pub(super) async fn within_timeout(
+    name: &'static str,
+    characters: CharacterSet,
+    timeout: Duration,
+    fetching: impl Future<Output = Result<String, Error>>,
+) -> Result<Secret, Error> {
     let fails = |how: String| Err(Error::new(ErrorKind::Proof, how).before_request());
-    match clock::within(timeout, source.fetch(cx)).await {
+    match clock::within(timeout, fetching).await {
         Some(Ok(text)) => match Secret::new(text) {
             text if text.expose().is_empty() => fails(format!("the source of {name} is empty")),
             text => match characters.violation(text.expose()) {

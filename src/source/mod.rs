@@ -17,6 +17,7 @@ mod fetch;
 mod file;
 #[cfg(all(feature = "file-source", feature = "jwt"))]
 pub(crate) mod key_file;
+mod request_claims;
 #[cfg(feature = "file-source")]
 mod small_file;
 mod source_context;

@@ -15,6 +15,9 @@ use crate::clock::{self, Deadline};
 use crate::error::Error;
 use crate::secret::{CharacterSet, Secret};
 
+/// The details that were granted (RFC 9396 §7).
+const DETAILS: &str = "authorization_details";
+
 /// An access token that is sent as `Authorization: Bearer …`, with the other members of the token response ([RFC 6749 §5.1],
 /// [RFC 6750 §2.1]).
 ///
@@ -194,7 +197,8 @@ impl Token {
         self
     }
 
-    /// Takes the refresh token and the scope from the previous token, if the response to a refresh omitted them (RFC 6749 §6).
+    /// Takes the refresh token, the scope and the authorization details from the previous token, if the response to a refresh omitted
+    /// them (RFC 6749 §6, RFC 9396 §7).
     pub(crate) fn carry_over(mut self, previous: &Self) -> Self {
         let inner = self.inner();
         if inner.refresh_token.is_none() {
@@ -202,6 +206,9 @@ impl Token {
         }
         if inner.scope.is_none() {
             inner.scope.clone_from(&previous.0.scope);
+        }
+        if let Some(details) = previous.extra(DETAILS).filter(|_| inner.extra.get(DETAILS).is_none_or(Value::is_null)) {
+            inner.extra.insert(DETAILS.to_owned(), details.clone());
         }
         self
     }

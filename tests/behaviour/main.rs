@@ -7,6 +7,7 @@ mod unlocked_store;
 mod ahead;
 #[cfg(feature = "loopback")]
 mod authorization_code;
+mod authorization_details;
 mod auto_traits;
 mod backoff;
 mod bounded_polls;

@@ -1,17 +1,10 @@
-//! The authorization request (RFC 6749 §4.1.1): the URL for the browser, and the state of the login until the redirect.
+//! A pending login: the URL for the browser, and the values that complete the login after the redirect.
 
 use std::fmt;
 
 use url::Url;
 
 use super::binding::Binding;
-use super::callback::Expected;
-use crate::error::Error;
-use crate::form::Form;
-use crate::grant::parameters::Parameters;
-use crate::grant::pkce::Pkce;
-use crate::into_url;
-use crate::random;
 use crate::secret::Secret;
 
 /// A pending login: the URL to send the user's browser to, and the values that complete the login after the redirect.
@@ -73,38 +66,6 @@ impl Authorization {
     /// The `state` does not prove which browser sends it. Bind the login to the browser that started it, with a session cookie.
     pub fn state(&self) -> &str {
         self.state.expose()
-    }
-
-    /// Builds the request. The query of the endpoint's URL is kept, except for parameters of the protocol.
-    pub(super) fn new(
-        endpoint: &Url,
-        redirect_uri: String,
-        parameters: &Parameters,
-        has_pkce: bool,
-        binding: Binding,
-    ) -> Result<Self, Error> {
-        let (pkce, state) = (if has_pkce { Some(Pkce::new()?) } else { None }, random::text()?);
-        let ours = Form::without_grant_type()
-            .param("response_type", "code")
-            .param("client_id", &binding.client_id)
-            .param("redirect_uri", &redirect_uri)
-            .param("state", state.as_str());
-        let ours = match &pkce {
-            Some(pkce) => ours.param("code_challenge", pkce.challenge()).param("code_challenge_method", "S256"),
-            None => ours,
-        };
-        let ours = parameters.with_scope(ours);
-        let theirs: Vec<(String, String)> =
-            endpoint.query_pairs().into_owned().filter(|(name, _)| !ours.has(name)).collect();
-        let mut url = endpoint.clone();
-        let theirs = theirs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        into_url::set_query(&mut url, theirs.chain(ours.pairs()));
-        let verifier = pkce.map(|pkce| Secret::new(pkce.verifier()));
-        Ok(Self { url, state: Secret::new(state.as_str()), redirect_uri, verifier, binding })
-    }
-
-    pub(super) fn expected(&self) -> Expected {
-        Expected { state: self.state.clone(), issuer: self.binding.issuer.clone() }
     }
 
     pub(super) fn with_code(self, code: Secret) -> Code {

@@ -13,6 +13,8 @@ use crate::secret::{CharacterSet, Secret};
 pub(super) struct Expected {
     pub(super) state: Secret,
     pub(super) issuer: Issuer,
+    /// Texts of the request that no error repeats.
+    pub(super) secrets: Vec<Secret>,
 }
 
 /// The meaning of a redirect for a login.
@@ -114,12 +116,8 @@ fn failure(error: &str, description: Option<&str>, uri: Option<&str>, expected: 
         "unauthorized_client" => ErrorKind::ClientRejected,
         _ => ErrorKind::RequestRejected,
     };
-    Error::new(kind, "").with_oauth_response(OAuthError::from_response(
-        error,
-        description,
-        uri,
-        &[expected.state.expose()],
-    ))
+    let secrets: Vec<&str> = [&expected.state].into_iter().chain(&expected.secrets).map(Secret::expose).collect();
+    Error::new(kind, "").with_oauth_response(OAuthError::from_response(error, description, uri, &secrets))
 }
 
 #[cfg(test)]
@@ -129,7 +127,8 @@ mod tests {
     use super::*;
 
     fn expected() -> Expected {
-        Expected { state: Secret::new("s1"), issuer: Issuer::OfOrigin("https://auth.example".into()) }
+        let issuer = Issuer::OfOrigin("https://auth.example".into());
+        Expected { state: Secret::new("s1"), issuer, secrets: Vec::new() }
     }
 
     fn outcome(query: &str, expected: &Expected) -> String {

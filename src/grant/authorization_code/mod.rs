@@ -6,11 +6,17 @@ mod callback;
 mod issuer;
 #[cfg(feature = "loopback")]
 mod loopback;
+mod push;
+mod request_address;
+mod request_object;
+mod request_options;
+mod request_parameters;
 mod serialized;
 mod steps;
 
 use std::fmt;
 
+use http::Uri;
 use url::Url;
 
 pub use self::authorization::{Authorization, Code};
@@ -22,12 +28,13 @@ use crate::client::Client;
 use crate::endpoint::TokenEndpoint;
 use crate::error::Error;
 use crate::into_url::IntoUrl;
+use crate::source::claims::Claims;
 
 /// Logs a user in with the authorization code grant and PKCE ([RFC 6749 §4.1], [RFC 7636], [RFC 8252], [RFC 9207]).
 ///
 /// As the grant of a layer, it is for programs on the user's machine (feature `loopback`): it opens the browser, listens for the
 /// redirect on a loopback address, and exchanges the code. A web application has its own redirect route, and calls the three
-/// steps itself: [`authorization_url`](Self::authorization_url), [`callback`](Self::callback) and [`exchange`](Self::exchange).
+/// steps itself: [`begin`](Self::begin), [`callback`](Self::callback) and [`exchange`](Self::exchange).
 ///
 /// ```
 /// use tower_oauth2::{client::Client, grant::AuthorizationCode};
@@ -48,10 +55,16 @@ use crate::into_url::IntoUrl;
 /// [`Tokens::refresh`](crate::Tokens::refresh), or with the next request if `relogin(true)` is set. With `login_on_request(false)` only
 /// `Tokens::refresh` starts a login.
 ///
+/// The request can be [pushed](Self::pushed) to the server ([RFC 9126]), [signed](Self::request_object) ([RFC 9101]), and
+/// [detailed](Self::authorization_details) ([RFC 9396]).
+///
 /// [RFC 6749 §4.1]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1
 /// [RFC 7636]: https://www.rfc-editor.org/rfc/rfc7636
 /// [RFC 8252]: https://www.rfc-editor.org/rfc/rfc8252
+/// [RFC 9101]: https://www.rfc-editor.org/rfc/rfc9101
+/// [RFC 9126]: https://www.rfc-editor.org/rfc/rfc9126
 /// [RFC 9207]: https://www.rfc-editor.org/rfc/rfc9207
+/// [RFC 9396]: https://www.rfc-editor.org/rfc/rfc9396
 #[derive(Clone)]
 pub struct AuthorizationCode {
     config: GrantConfig,
@@ -59,6 +72,10 @@ pub struct AuthorizationCode {
     client_id: String,
     issuer: Option<String>,
     has_pkce: bool,
+    /// Where requests are pushed to (RFC 9126).
+    par_endpoint: Option<Uri>,
+    /// How requests are signed (RFC 9101).
+    request_object: Option<Box<Claims>>,
     #[cfg(feature = "loopback")]
     loopback: loopback::Loopback,
     #[cfg(feature = "loopback")]
@@ -91,6 +108,8 @@ impl AuthorizationCode {
             client_id,
             issuer: None,
             has_pkce: true,
+            par_endpoint: None,
+            request_object: None,
             #[cfg(feature = "loopback")]
             loopback: loopback::Loopback::default(),
             #[cfg(feature = "loopback")]

@@ -3,11 +3,14 @@
 use super::AuthorizationCode;
 use super::authorization::{Authorization, Code};
 use super::binding::Binding;
-use super::callback::{self, Callback};
+use super::callback::{self, Callback, Expected};
 use super::issuer::Issuer;
+use super::request_address;
+use super::request_parameters::RequestParameters;
 use crate::error::Error;
 use crate::form::Form;
 use crate::into_url;
+use crate::secret::Secret;
 use crate::token::Token;
 use crate::transport::Transport;
 
@@ -15,14 +18,69 @@ impl AuthorizationCode {
     /// Starts a login, and returns the URL to send the user's browser to. The server redirects it back to `redirect_uri`, which is sent
     /// unchanged, here and in the exchange.
     ///
+    /// Each call signs or pushes a request of its own, as the grant requires. Without [`pushed`](Self::pushed) and a
+    /// [`request_object`](Self::request_object), nothing is sent, as with [`authorization_url`](Self::authorization_url).
+    ///
+    /// ```
+    /// # use bytes::Bytes;
+    /// # use http_body_util::Full;
+    /// # use tower::service_fn;
+    /// use tower_oauth2::{client::Client, grant::AuthorizationCode, transport::Transport};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower_oauth2::Error> {
+    /// # let http_client = service_fn(async |_: http::Request<Full<Bytes>>| {
+    /// #     let body = r#"{"request_uri": "urn:example:bwc4JK-ESC0w8acc191e-Y1LTC2", "expires_in": 90}"#;
+    /// #     Ok::<_, std::convert::Infallible>(http::Response::builder().status(201).body(body.to_owned()).unwrap())
+    /// # });
+    /// let (authorize, token) = ("https://auth.example.com/authorize", "https://auth.example.com/token");
+    /// let grant = AuthorizationCode::new(authorize, token, Client::basic("my-app", "secret"))?
+    ///     .pushed("https://auth.example.com/par")?;
+    ///
+    /// let http = Transport::new(http_client);
+    /// let login = grant.begin(&http, "https://app.example.com/callback").await?;
+    /// let query = "client_id=my-app&request_uri=urn%3Aexample%3Abwc4JK-ESC0w8acc191e-Y1LTC2";
+    /// assert_eq!(login.url().query(), Some(query));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the redirect URI is not absolute or has a fragment.
-    pub fn authorization_url(&self, redirect_uri: impl Into<String>) -> Result<Authorization, Error> {
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the redirect URI is not absolute or has a fragment, or if the
+    /// audience of the request object is not known; the errors of the [`Signer`](crate::jwt::Signer). The errors of a pushed request are
+    /// those of [`TokenEndpoint::token`](crate::endpoint::TokenEndpoint::token).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the request. The server forgets a pushed request that no browser uses.
+    pub async fn begin(&self, transport: &Transport, redirect_uri: impl Into<String>) -> Result<Authorization, Error> {
         let redirect_uri = redirect_uri.into();
-        into_url::check_absolute("redirect_uri", &redirect_uri)?;
-        let parameters = &self.config.parameters;
-        Authorization::new(&self.authorization_url, redirect_uri, parameters, self.has_pkce, self.binding())
+        let RequestParameters { form, state, verifier } = self.request_parameters(&redirect_uri)?;
+        let url = self.address(transport, form).await?;
+        Ok(Authorization { url, state, redirect_uri, verifier, binding: self.binding() })
+    }
+
+    /// Starts a login as [`begin`](Self::begin) does, without the network.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the redirect URI is not absolute or has a fragment, and for a grant
+    /// with [`pushed`](Self::pushed) or a [`request_object`](Self::request_object), which needs `begin`.
+    pub fn authorization_url(&self, redirect_uri: impl Into<String>) -> Result<Authorization, Error> {
+        if !self.is_plain() {
+            let why = "a request that is pushed or signed cannot be started without the network; call `begin`";
+            return Err(Error::argument("authorization_url", why));
+        }
+        let redirect_uri = redirect_uri.into();
+        let RequestParameters { form, state, verifier } = self.request_parameters(&redirect_uri)?;
+        let url = request_address::plain(&self.authorization_url, &form);
+        Ok(Authorization { url, state, redirect_uri, verifier, binding: self.binding() })
+    }
+
+    fn request_parameters(&self, redirect_uri: &str) -> Result<RequestParameters, Error> {
+        into_url::check_absolute("redirect_uri", redirect_uri)?;
+        RequestParameters::new(&self.client_id, redirect_uri, &self.config.parameters, self.has_pkce)
     }
 
     /// Checks the query of the redirect that completes `authorization`, and returns its code.
@@ -53,7 +111,7 @@ impl AuthorizationCode {
     /// started the login.
     pub fn callback(&self, authorization: Authorization, query: &str) -> Result<Code, Error> {
         self.binding().check(&authorization.binding)?;
-        match callback::read(query, &authorization.expected()) {
+        match callback::read(query, &self.expected(&authorization)) {
             Callback::Code(code) => Ok(authorization.with_code(code)),
             Callback::Failed(error) => Err(error),
             Callback::Unrelated(why) => Err(Error::malformed(why)),
@@ -79,6 +137,12 @@ impl AuthorizationCode {
             None => form,
         };
         self.config.endpoint.token(http, self.config.parameters.without_scope(form)).await
+    }
+
+    /// Returns what the response to this login must contain.
+    pub(super) fn expected(&self, login: &Authorization) -> Expected {
+        let secrets = self.config.parameters.secrets().map(Secret::new).collect();
+        Expected { state: login.state.clone(), issuer: login.binding.issuer.clone(), secrets }
     }
 
     fn binding(&self) -> Binding {

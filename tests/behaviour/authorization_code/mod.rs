@@ -5,11 +5,15 @@ mod browser;
 mod issuer;
 mod listener;
 mod login_policy;
+mod par_server;
 mod pkce;
 mod prefetch;
+mod pushed;
+mod pushed_login;
 mod request;
 mod responses;
 mod serialized;
+mod signed;
 mod steps;
 #[cfg(unix)]
 mod system_browser;

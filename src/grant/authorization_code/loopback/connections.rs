@@ -102,7 +102,8 @@ mod tests {
     use crate::secret::Secret;
 
     fn login() -> Arc<PendingLogin> {
-        let expected = Expected { state: Secret::new("s1"), issuer: Issuer::OfOrigin("https://auth.example".into()) };
+        let issuer = Issuer::OfOrigin("https://auth.example".into());
+        let expected = Expected { state: Secret::new("s1"), issuer, secrets: Vec::new() };
         Arc::new(PendingLogin::new(expected, "http://127.0.0.1:1/callback", None).0)
     }
 

@@ -36,13 +36,18 @@ impl AuthorizationCode {
         let options = &self.loopback;
         cx.extend_stall_timeout(options.timeout);
         let port = Port::open(options, Owner::new(&options.grant_id, cx))?;
-        let login = self.authorization_url(port.url(&options.path))?;
+        let login = tokio::select! {
+            biased;
+            // A newer login would otherwise find the browser of this one open.
+            () = port.closed_for_another() => return Err(replaced()),
+            login = self.begin(cx.transport(), port.url(&options.path)) => login?,
+        };
         let start = match options.browser {
             Some(_) => None,
             None => Some(StartRedirect { path: format!("/start/{}", *random::text()?), location: login.url().clone() }),
         };
         let start_url = start.as_ref().map(|start| port.url(&start.path));
-        let (pending, redirect) = PendingLogin::new(login.expected(), &login.redirect_uri, start);
+        let (pending, redirect) = PendingLogin::new(self.expected(&login), &login.redirect_uri, start);
         // The server runs before the browser starts, because the redirect may follow at once.
         let mut server = Server::start(port.clone(), pending);
         let waited = clock::within(options.timeout, async {
@@ -94,7 +99,11 @@ async fn wait(
         biased;
         Ok(result) = redirect => Ok(result),
         error = failure => Err(error),
-        () = port.closed_for_another() => Err(Error::new(ErrorKind::Loopback, "a newer login has replaced this one")),
+        () = port.closed_for_another() => Err(replaced()),
         () = stopped => Err(Error::new(ErrorKind::Loopback, "the tokio runtime that served the address has shut down")),
     }
+}
+
+fn replaced() -> Error {
+    Error::new(ErrorKind::Loopback, "a newer login has replaced this one")
 }
