@@ -192,6 +192,11 @@ impl Client {
         }
     }
 
+    /// Returns whether the client authenticates with a TLS certificate.
+    pub(crate) fn has_certificate(&self) -> bool {
+        matches!(self.method, AuthMethod::Tls)
+    }
+
     /// Returns whether the client authenticates. [`Client::none`] counts, because it may authenticate in another way, such as with a
     /// certificate.
     pub(crate) fn authenticates(&self) -> bool {

@@ -2,19 +2,25 @@
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `token_endpoint` | an endpoint: its address, its client and its headers |
+//! | `token_endpoint`, `endpoint_address` | an endpoint: its address, its client and its headers |
+//! | `discovery` | the issuer of a server, and its metadata |
 //! | `quirks`, `hooks`, `dead_refresh_token` | options for servers that deviate from the standard, and the functions of the user |
-//! | `request`, `request_secrets` | the request, and the secrets in it that no error repeats |
+//! | `request`, `protocol_headers`, `request_secrets` | the request, and the secrets in it that no error repeats |
+//! | `resolve` | the address of one request, and errors with what the metadata says |
 //! | `send` | a token request from the form to the token |
 //! | `response_body`, `response`, `classify`, `retry_after` | the body of a response, its members, its error, and the requested delay |
 //! | `revocation` | the revocation endpoint |
 
 mod classify;
 mod dead_refresh_token;
+mod discovery;
+mod endpoint_address;
 mod hooks;
+mod protocol_headers;
 mod quirks;
 mod request;
 mod request_secrets;
+mod resolve;
 mod response;
 mod response_body;
 mod retry_after;
@@ -22,6 +28,9 @@ mod revocation;
 mod send;
 mod token_endpoint;
 
+pub(crate) use self::discovery::EndpointMember;
+pub use self::discovery::{IntoIssuer, Issuer, Metadata};
+pub(crate) use self::endpoint_address::Address;
 pub(crate) use self::response::EndpointResponse;
 pub use self::revocation::RevocationEndpoint;
 pub use self::token_endpoint::TokenEndpoint;

@@ -1,10 +1,12 @@
 //! Builds a request to an endpoint: the form, the headers of the protocol and of the user, and the changes by `map_request`.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::header::CONTENT_TYPE;
 use http::uri::Scheme;
 use http::{HeaderValue, Method, Request, Uri};
 
+use super::endpoint_address::ResolvedAddress;
+use super::protocol_headers;
 use super::request_secrets::RequestSecrets;
 use super::token_endpoint::TokenEndpoint;
 use crate::client::Authenticated;
@@ -12,32 +14,21 @@ use crate::error::{Error, ErrorKind};
 use crate::form::Form;
 use crate::into_url::is_loopback;
 use crate::secret::Secret;
-use crate::source::SourceContext;
 use crate::transport::Transport;
 
-/// Some firewalls reject requests without a `User-Agent`.
-const OUR_USER_AGENT: HeaderValue = HeaderValue::from_static(concat!(
-    "tower-oauth2/",
-    env!("CARGO_PKG_VERSION_MAJOR"),
-    ".",
-    env!("CARGO_PKG_VERSION_MINOR")
-));
-
 impl TokenEndpoint {
-    /// Builds the request that posts `form` to `uri`, and collects its secrets.
+    /// Builds the request that posts `form` to `address`, and collects its secrets.
     pub(super) async fn request(
         &self,
         http: &Transport,
-        uri: &Uri,
+        address: &ResolvedAddress,
         form: Form,
     ) -> Result<(Request<Bytes>, RequestSecrets), Error> {
         let mut headers = self.headers.clone();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        // A token response is short, and decoders need the feature `decompression`.
-        headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
-        headers.entry(USER_AGENT).or_insert(OUR_USER_AGENT);
-        let cx = SourceContext::for_request(http, uri, self.client.id());
+        protocol_headers::insert(&mut headers);
+        let cx = self.source_context_at(http, address);
+        let uri = &address.uri;
         let Authenticated { form, secret } = self.client.authenticate(form, &mut headers, cx).await?;
 
         let mut secrets = RequestSecrets::default();

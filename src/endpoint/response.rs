@@ -1,7 +1,7 @@
 //! Parses a response of an endpoint into its members or an error (RFC 6749 §5).
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, Uri};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
@@ -12,15 +12,18 @@ use crate::error::{Error, ErrorKind, OAuthError};
 
 /// A response that the server sent with success.
 pub(crate) struct EndpointResponse {
+    /// The address of the endpoint.
+    pub(crate) uri: Uri,
     pub(crate) status: StatusCode,
     pub(crate) members: Map<String, Value>,
 }
 
-/// Parses a response that arrived at `now`.
+/// Parses the response of the endpoint at `uri`, which arrived at `now`.
 ///
 /// No error repeats one of the `secrets`, which the request contained. `authenticates` is whether the request authenticated the client.
 pub(super) fn parse(
     response: &Response<Bytes>,
+    uri: &Uri,
     now: Now,
     secrets: &[&str],
     authenticates: bool,
@@ -44,7 +47,7 @@ pub(super) fn parse(
         return Err(failed(Error::new(error_kind(status, body, authenticates), "").with_oauth_response(oauth)));
     }
     match members {
-        Some(members) => Ok(EndpointResponse { status, members }),
+        Some(members) => Ok(EndpointResponse { uri: uri.clone(), status, members }),
         None => Err(failed(Error::malformed("it is neither a JSON object nor a form"))),
     }
 }
@@ -115,7 +118,8 @@ mod tests {
 
     fn parsed_for(authenticates: bool, status: u16, body: impl Into<Bytes>) -> Result<Token, Error> {
         let response = Response::builder().status(status).body(body.into()).unwrap();
-        let response = parse(&response, clock::now(), &["hunter2"], authenticates)?;
+        let uri = Uri::from_static("https://auth.example.com/token");
+        let response = parse(&response, &uri, clock::now(), &["hunter2"], authenticates)?;
         token::from_response(response.members, clock::now(), &[]).map_err(|error| error.with_status(response.status))
     }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{Request, Response};
 
+use super::discovery::{EndpointMember, IntoIssuer};
 use super::token_endpoint::TokenEndpoint;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
@@ -41,6 +42,16 @@ impl RevocationEndpoint {
         let url = into_url::endpoint_url("revocation_url", revocation_url)?;
         into_url::deny_cleartext("revocation_url", &url)?;
         Ok(Self { endpoint: TokenEndpoint::new(url, client)? })
+    }
+
+    /// Creates an endpoint whose address is discovered from the issuer's metadata, with the first request: see
+    /// [`Issuer`](super::Issuer).
+    ///
+    /// # Errors
+    ///
+    /// As [`TokenEndpoint::discover`].
+    pub fn discover(issuer: impl IntoIssuer, client: Client) -> Result<Self, Error> {
+        Ok(Self { endpoint: TokenEndpoint::discover_member(EndpointMember::Revocation, issuer, client)? })
     }
 
     /// Adds a header to every request: see [`TokenEndpoint::header`].
@@ -102,7 +113,7 @@ impl RevocationEndpoint {
         let form = Form::without_grant_type().param("token", token).param("token_type_hint", hint);
         // A server confirms the revocation of an unknown token, so a malformed one would look revoked.
         form.check()?;
-        match self.endpoint.post(http, self.endpoint.uri(), form).await {
+        match self.endpoint.post(http, self.endpoint.address(), form).await {
             // Only the user's function can interpret the response.
             Err(error) if error.kind() == ErrorKind::Panicked => Err(error),
             // The status is that of another request.

@@ -1,10 +1,11 @@
 //! Sends forms to an endpoint, and reads the token from the response.
 
 use bytes::Bytes;
+use http::Response;
 use http::header::AUTHORIZATION;
-use http::{Response, Uri};
 use serde_json::Value;
 
+use super::endpoint_address::Address;
 use super::response::{self, EndpointResponse};
 use super::token_endpoint::TokenEndpoint;
 use super::{response_body, retry_after};
@@ -23,6 +24,7 @@ impl TokenEndpoint {
     /// # Errors
     ///
     /// - [`ErrorKind::Configuration`] for a credential with a control character. Nothing is sent then.
+    /// - The errors of [`Issuer::metadata`](super::Issuer::metadata), for a discovered endpoint.
     /// - The errors of [`Transport::send`].
     /// - [`ErrorKind::Redirected`] for a 3xx.
     /// - The error of the server, with its [`status`](Error::status), [`oauth`](Error::oauth) and [`retry_after`](Error::retry_after).
@@ -41,7 +43,7 @@ impl TokenEndpoint {
         let is_refresh = form.pairs().any(|pair| pair == ("grant_type", "refresh_token"));
         let sent =
             form.pairs().find(|(name, _)| is_refresh && *name == "refresh_token").map(|(_, sent)| Secret::new(sent));
-        let response = self.post(http, &self.uri, form).await;
+        let response = self.post(http, &self.address, form).await;
         let response = response.map_err(|error| if is_refresh { self.dead_when.apply(error) } else { error })?;
         // A new refresh token that cannot be sent does not replace the old one.
         let can_be_sent = |new: &&str| !new.is_empty() && CharacterSet::Unicode.violation(new).is_none();
@@ -60,20 +62,26 @@ impl TokenEndpoint {
             token::ignore_zero_lifetime(&mut response.members);
         }
         token::from_response(response.members, clock::now(), &self.bearer_types)
-            .map_err(|error| error.with_status(response.status).with_endpoint(&self.uri))
+            .map_err(|error| error.with_status(response.status).with_endpoint(&response.uri))
     }
 
     /// Posts a form to an endpoint of the same server, with the client's authentication, and returns the members of the response.
-    pub(crate) async fn post(&self, http: &Transport, uri: &Uri, form: Form) -> Result<EndpointResponse, Error> {
-        let (request, secrets) = self.request(http, uri, form).await?;
+    pub(crate) async fn post(
+        &self,
+        http: &Transport,
+        address: &Address,
+        form: Form,
+    ) -> Result<EndpointResponse, Error> {
+        let resolved = self.resolve(http, address).await?;
+        let (request, secrets) = self.request(http, &resolved, form).await?;
         let authenticates = request.headers().contains_key(AUTHORIZATION) || self.client.authenticates();
         let uri = request.uri().clone();
         let response = http.receive(request).await?;
         let secrets = secrets.texts();
         response_body::decoded(response, http.max_response_size(), clock::now(), &secrets)
             .and_then(|response| self.map_response_with_retry_after(response))
-            .and_then(|response| response::parse(&response, clock::now(), &secrets, authenticates))
-            .map_err(|error| error.with_endpoint(&uri))
+            .and_then(|response| response::parse(&response, &uri, clock::now(), &secrets, authenticates))
+            .map_err(|error| self.explain(error.with_endpoint(&uri), address, resolved.metadata.as_deref()))
     }
 
     /// Applies `map_response` to a response. If the function panics, the error keeps the delay that the server requested.

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use super::dead_refresh_token::DeadWhen;
+use super::discovery::{EndpointMember, IntoIssuer, Issuer, into_issuer};
+use super::endpoint_address::{Address, ResolvedAddress};
 use super::hooks::Hooks;
 use crate::client::Client;
 use crate::error::Error;
@@ -40,7 +42,9 @@ use crate::transport::Transport;
 /// ```
 #[derive(Clone)]
 pub struct TokenEndpoint {
-    pub(super) uri: Uri,
+    pub(super) address: Address,
+    /// The issuer, if its metadata is used.
+    pub(super) issuer: Option<Issuer>,
     pub(super) client: Client,
     pub(super) headers: HeaderMap,
     pub(super) bearer_types: Vec<String>,
@@ -77,16 +81,52 @@ impl TokenEndpoint {
     pub fn dangerous_cleartext(token_url: impl IntoUrl, client: Client) -> Result<Self, Error> {
         let uri = into_url::endpoint_uri("token_url", token_url)?;
         client.check(None)?;
-        Ok(Self {
-            uri,
+        Ok(Self { cleartext: true, ..Self::build(Address::Fixed(uri), None, client) })
+    }
+
+    /// Creates an endpoint whose address is discovered from the issuer's metadata, with the first token request: see [`Issuer`].
+    ///
+    /// ```
+    /// use tower_oauth2::{client::Client, endpoint::TokenEndpoint, grant::ClientCredentials};
+    ///
+    /// # fn main() -> Result<(), tower_oauth2::Error> {
+    /// let endpoint = TokenEndpoint::discover("https://auth.example.com", Client::basic("id", "secret"))?;
+    /// let grant = ClientCredentials::from_endpoint(endpoint.header("x-api-key", "k1")?);
+    /// # let _ = grant;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Issuer::new`]; [`ErrorKind::Configuration`] if the id or the secret of the client is not valid.
+    pub fn discover(issuer: impl IntoIssuer, client: Client) -> Result<Self, Error> {
+        Self::discover_member(EndpointMember::Token, issuer, client)
+    }
+
+    pub(super) fn discover_member(
+        member: EndpointMember,
+        issuer: impl IntoIssuer,
+        client: Client,
+    ) -> Result<Self, Error> {
+        let issuer = into_issuer::issuer(issuer)?;
+        client.check(Some(issuer.as_str()))?;
+        let cleartext = issuer.allows_cleartext();
+        Ok(Self { cleartext, ..Self::build(Address::Discovered(member), Some(issuer), client) })
+    }
+
+    fn build(address: Address, issuer: Option<Issuer>, client: Client) -> Self {
+        Self {
+            address,
+            issuer,
             client,
             headers: HeaderMap::new(),
             bearer_types: Vec::new(),
             ignore_zero_lifetime: false,
             hooks: Hooks::default(),
             dead_when: DeadWhen::default(),
-            cleartext: true,
-        })
+            cleartext: false,
+        }
     }
 
     /// Adds a header to every request to the server's endpoints, such as an API key. It may be called several times.
@@ -117,12 +157,31 @@ impl TokenEndpoint {
     }
 
     /// Returns the context for a source of a grant at this endpoint.
-    pub(crate) fn source_context(&self, transport: &Transport) -> SourceContext {
-        SourceContext::for_request(transport, &self.uri, self.client.id())
+    pub(crate) async fn source_context(&self, http: &Transport) -> Result<SourceContext, Error> {
+        Ok(self.source_context_at(http, &self.resolve(http, &self.address).await?))
     }
 
-    pub(crate) fn uri(&self) -> &Uri {
-        &self.uri
+    pub(super) fn source_context_at(&self, http: &Transport, address: &ResolvedAddress) -> SourceContext {
+        let issuer = address.metadata.as_ref().map(|metadata| metadata.issuer());
+        SourceContext::for_request(http, &address.uri, issuer, self.client.id())
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Returns the issuer, if its metadata is used.
+    pub(crate) fn issuer(&self) -> Option<&Issuer> {
+        self.issuer.as_ref()
+    }
+
+    /// Returns the text that identifies the server without any I/O: its issuer, or else the address of this endpoint.
+    pub(crate) fn server(&self) -> String {
+        match (&self.issuer, &self.address) {
+            (Some(issuer), _) => issuer.as_str().to_owned(),
+            (None, Address::Fixed(uri)) => uri.to_string(),
+            (None, Address::Discovered(member)) => member.name().to_owned(),
+        }
     }
 
     /// Returns the address of another endpoint of the same server, with the same rule for cleartext, because it receives the same
@@ -140,7 +199,8 @@ impl TokenEndpoint {
 impl fmt::Debug for TokenEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenEndpoint")
-            .field("uri", &into_url::WithoutQuery(&self.uri.to_string()))
+            .field("address", &self.address)
+            .field("issuer", &self.issuer)
             .field("client", &self.client)
             .field("headers", &self.headers)
             .field("bearer_types", &self.bearer_types)

@@ -23,6 +23,15 @@ impl Error {
         Self::new(ErrorKind::Malformed, context)
     }
 
+    /// Adds a text to the description of the error.
+    pub(crate) fn with_context(self, more: String) -> Self {
+        let context = match self.context() {
+            "" => more,
+            context => format!("{context}; {more}"),
+        };
+        self.modify(|inner| inner.context = printable(&context, MAX_CONTEXT).into())
+    }
+
     pub(crate) fn with_source(self, source: impl Into<BoxError>) -> Self {
         let source = source.into();
         self.modify(|inner| inner.source = Some(source))

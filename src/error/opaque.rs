@@ -52,7 +52,7 @@ pub struct Error(Arc<ErrorImpl>);
 
 pub(super) struct ErrorImpl {
     kind: ErrorKind,
-    context: Cow<'static, str>,
+    pub(super) context: Cow<'static, str>,
     /// The host and the path of the endpoint that failed.
     pub(super) endpoint: Option<String>,
     pub(super) status: Option<StatusCode>,

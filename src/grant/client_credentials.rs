@@ -3,7 +3,7 @@
 use super::config::{GrantConfig, grant_options};
 use super::{Context, Grant};
 use crate::client::Client;
-use crate::endpoint::TokenEndpoint;
+use crate::endpoint::{IntoIssuer, TokenEndpoint};
 use crate::error::Error;
 use crate::form::Form;
 use crate::into_url::IntoUrl;
@@ -43,6 +43,16 @@ impl ClientCredentials {
     /// As [`TokenEndpoint::new`].
     pub fn new(token_url: impl IntoUrl, client: Client) -> Result<Self, Error> {
         Ok(Self::from_endpoint(TokenEndpoint::new(token_url, client)?))
+    }
+
+    /// Creates the grant for the server with this issuer identifier, whose endpoints are discovered with the first token request: see
+    /// [`Issuer`](crate::endpoint::Issuer).
+    ///
+    /// # Errors
+    ///
+    /// As [`TokenEndpoint::discover`].
+    pub fn from_issuer(issuer: impl IntoIssuer, client: Client) -> Result<Self, Error> {
+        Ok(Self::from_endpoint(TokenEndpoint::discover(issuer, client)?))
     }
 
     /// Creates the grant for a configured endpoint, such as one made with [`TokenEndpoint::dangerous_cleartext`].

@@ -57,7 +57,7 @@ impl GrantConfig {
     /// Returns the key under which this grant's token is stored.
     pub(super) fn key(&self) -> Key {
         let client = self.endpoint.client_id().unwrap_or_default();
-        let key = Key::new(self.endpoint.uri().to_string(), client);
+        let key = Key::new(self.endpoint.server(), client);
         // A client can have a token of its own and tokens of persons.
         let key = if self.is_repeatable && self.subject.is_none() { key.program() } else { key };
         let key = self.subject.iter().fold(key, |key, subject| key.subject(subject));

@@ -5,7 +5,7 @@ use std::fmt;
 use super::config::{GrantConfig, grant_options};
 use super::{Context, Grant};
 use crate::client::Client;
-use crate::endpoint::TokenEndpoint;
+use crate::endpoint::{IntoIssuer, Issuer, TokenEndpoint};
 use crate::error::Error;
 use crate::form::Form;
 use crate::into_url::IntoUrl;
@@ -58,13 +58,23 @@ impl JwtBearer {
         Self::from_endpoint(TokenEndpoint::new(token_url, client)?, assertion)
     }
 
+    /// Creates the grant for the server with this issuer identifier, whose endpoints are discovered: see
+    /// [`Issuer`](crate::endpoint::Issuer). The audience of [`Claims`](crate::jwt::Claims) is the issuer, unless they have another one.
+    ///
+    /// # Errors
+    ///
+    /// As [`TokenEndpoint::discover`]; [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for claims without an issuer.
+    pub fn from_issuer(issuer: impl IntoIssuer, client: Client, assertion: impl Source) -> Result<Self, Error> {
+        Self::from_endpoint(TokenEndpoint::discover(issuer, client)?, assertion)
+    }
+
     /// Creates the grant at an endpoint that was made in another way, such as with [`TokenEndpoint::dangerous_cleartext`].
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for claims without issuer or audience.
     pub fn from_endpoint(endpoint: TokenEndpoint, assertion: impl Source) -> Result<Self, Error> {
-        assertion.check(None)?;
+        assertion.check(endpoint.issuer().map(Issuer::as_str))?;
         let mut config = GrantConfig::new(endpoint);
         config.needs_subject = true;
         config.distinguish("grant_type", GRANT_TYPE);
@@ -78,7 +88,7 @@ impl Grant for JwtBearer {
     async fn obtain(&self, cx: Context) -> Result<Token, Error> {
         let grant_itself = async || {
             let endpoint = &self.config.endpoint;
-            let source_cx = endpoint.source_context(cx.transport());
+            let source_cx = endpoint.source_context(cx.transport()).await?;
             let assertion =
                 fetch_within_timeout(&self.assertion, "the assertion", CharacterSet::Unicode, source_cx).await?;
             let form = Form::new(GRANT_TYPE).param("assertion", assertion.expose());

@@ -5,7 +5,7 @@ use std::fmt;
 use super::config::{GrantConfig, grant_options};
 use super::{Context, Grant};
 use crate::client::Client;
-use crate::endpoint::TokenEndpoint;
+use crate::endpoint::{IntoIssuer, TokenEndpoint};
 use crate::error::Error;
 use crate::form::Form;
 use crate::into_url::IntoUrl;
@@ -58,6 +58,23 @@ impl Password {
         password: impl Into<String>,
     ) -> Result<Self, Error> {
         let grant = Self::from_endpoint(TokenEndpoint::new(token_url, client)?, username, password);
+        grant.check()?;
+        Ok(grant)
+    }
+
+    /// Creates the grant for the server with this issuer identifier, whose endpoints are discovered with the first token request: see
+    /// [`Issuer`](crate::endpoint::Issuer).
+    ///
+    /// # Errors
+    ///
+    /// As [`TokenEndpoint::discover`]; [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) as for [`Password::new`].
+    pub fn from_issuer(
+        issuer: impl IntoIssuer,
+        client: Client,
+        username: impl Into<String>,
+        password: impl Into<String>,
+    ) -> Result<Self, Error> {
+        let grant = Self::from_endpoint(TokenEndpoint::discover(issuer, client)?, username, password);
         grant.check()?;
         Ok(grant)
     }

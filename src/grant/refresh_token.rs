@@ -3,7 +3,7 @@
 use super::config::{GrantConfig, RefreshOutcome, grant_options, login_required};
 use super::{Context, Grant};
 use crate::client::Client;
-use crate::endpoint::TokenEndpoint;
+use crate::endpoint::{IntoIssuer, TokenEndpoint};
 use crate::error::{Error, ErrorKind};
 use crate::into_url::IntoUrl;
 use crate::secret::CharacterSet;
@@ -46,6 +46,21 @@ impl RefreshToken {
     /// empty, or has a character that a refresh token cannot have, such as a line break at its end.
     pub fn new(token_url: impl IntoUrl, client: Client, refresh_token: impl Into<String>) -> Result<Self, Error> {
         Self::from_endpoint(TokenEndpoint::new(token_url, client)?, refresh_token)
+    }
+
+    /// Creates the grant for the server with this issuer identifier, whose endpoints are discovered with the first token request: see
+    /// [`Issuer`](crate::endpoint::Issuer). For a [`stored`](Self::stored) refresh token, pass [`TokenEndpoint::discover`] to
+    /// [`stored_from_endpoint`](Self::stored_from_endpoint).
+    ///
+    /// # Errors
+    ///
+    /// As [`TokenEndpoint::discover`]; [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) as for [`RefreshToken::new`].
+    pub fn from_issuer(
+        issuer: impl IntoIssuer,
+        client: Client,
+        refresh_token: impl Into<String>,
+    ) -> Result<Self, Error> {
+        Self::from_endpoint(TokenEndpoint::discover(issuer, client)?, refresh_token)
     }
 
     /// Creates the grant for a configured endpoint, such as one made with [`TokenEndpoint::dangerous_cleartext`].

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::config::{GrantConfig, grant_options};
 use super::{Context, Grant};
 use crate::client::Client;
-use crate::endpoint::{EndpointResponse, TokenEndpoint};
+use crate::endpoint::{EndpointResponse, IntoIssuer, Issuer, TokenEndpoint};
 use crate::error::Error;
 use crate::form::Form;
 use crate::into_url::{self, IntoUrl};
@@ -96,6 +96,21 @@ impl TokenExchange {
         Self::from_endpoint(TokenEndpoint::new(token_url, client)?, subject_token_type, subject)
     }
 
+    /// Creates the grant for the server with this issuer identifier, whose endpoints are discovered: see
+    /// [`Issuer`](crate::endpoint::Issuer).
+    ///
+    /// # Errors
+    ///
+    /// As [`TokenEndpoint::discover`]; [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the token type is no absolute URI.
+    pub fn from_issuer(
+        issuer: impl IntoIssuer,
+        client: Client,
+        subject_token_type: impl Into<String>,
+        subject: impl Source,
+    ) -> Result<Self, Error> {
+        Self::from_endpoint(TokenEndpoint::discover(issuer, client)?, subject_token_type, subject)
+    }
+
     /// Creates the grant at an endpoint that was made in another way, such as with [`TokenEndpoint::dangerous_cleartext`].
     ///
     /// # Errors
@@ -107,7 +122,7 @@ impl TokenExchange {
         subject: impl Source,
     ) -> Result<Self, Error> {
         let subject = TypedSource { token_type: subject_token_type.into(), source: BoxSource::new(subject) };
-        subject.check("subject_token_type")?;
+        subject.check("subject_token_type", endpoint.issuer())?;
         let mut config = GrantConfig::new(endpoint);
         config.needs_subject = true;
         config.distinguish("grant_type", GRANT_TYPE);
@@ -150,7 +165,7 @@ impl TokenExchange {
     pub async fn exchange(&self, transport: &Transport) -> Result<Issued, Error> {
         let endpoint = &self.config.endpoint;
         self.check_options()?;
-        let cx = endpoint.source_context(transport);
+        let cx = endpoint.source_context(transport).await?;
         let subject = self.subject.fetch("the subject token", cx.clone()).await?;
         let mut form = Form::new(GRANT_TYPE)
             .param("subject_token", subject.expose())
@@ -164,14 +179,14 @@ impl TokenExchange {
         }
         let form = self.config.parameters.with_scope(form);
         form.check()?;
-        let response = endpoint.post(transport, endpoint.uri(), form).await?;
+        let response = endpoint.post(transport, endpoint.address(), form).await?;
         Issued::from_response(response, endpoint, self.requested_token_type.as_deref())
     }
 
     /// Checks the options of methods that return no error.
     fn check_options(&self) -> Result<(), Error> {
         if let Some(actor) = &self.actor {
-            actor.check("actor_token_type")?;
+            actor.check("actor_token_type", self.config.endpoint.issuer())?;
         }
         match &self.requested_token_type {
             Some(requested) => into_url::check_absolute("requested_token_type", requested),
@@ -217,9 +232,9 @@ impl fmt::Debug for TokenExchange {
 
 impl TypedSource {
     /// Checks what needs no I/O.
-    fn check(&self, name: &str) -> Result<(), Error> {
+    fn check(&self, name: &str, issuer: Option<&Issuer>) -> Result<(), Error> {
         into_url::check_absolute(name, &self.token_type)?;
-        self.source.check(None)
+        self.source.check(issuer.map(Issuer::as_str))
     }
 
     async fn fetch(&self, name: &'static str, cx: SourceContext) -> Result<Secret, Error> {
@@ -270,9 +285,8 @@ impl Issued {
         endpoint: &TokenEndpoint,
         requested: Option<&str>,
     ) -> Result<Self, Error> {
-        let status = response.status;
         let malformed =
-            |what: &'static str| Err(Error::malformed(what).with_status(status).with_endpoint(endpoint.uri()));
+            |what: &'static str| Err(Error::malformed(what).with_status(response.status).with_endpoint(&response.uri));
         let text = |name| response.members.get(name).and_then(Value::as_str).filter(|text: &&str| !text.is_empty());
         let Some(value) = text("access_token") else { return malformed("`access_token` is missing or empty") };
         if response.members.get("issued_token_type").is_some_and(|value| !value.is_string() && !value.is_null()) {

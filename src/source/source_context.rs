@@ -42,10 +42,15 @@ impl SourceContext {
         self.client_id.as_deref()
     }
 
-    pub(crate) fn for_request(transport: &Transport, endpoint: &Uri, client_id: Option<&str>) -> Self {
+    pub(crate) fn for_request(
+        transport: &Transport,
+        endpoint: &Uri,
+        issuer: Option<&str>,
+        client_id: Option<&str>,
+    ) -> Self {
         Self {
             transport: transport.clone(),
-            issuer: None,
+            issuer: issuer.map(Into::into),
             endpoint: Some(endpoint.clone()),
             client_id: client_id.map(Into::into),
         }

@@ -23,6 +23,7 @@ mod context;
 mod dead_refresh_token;
 mod destinations;
 mod device_code;
+mod discovery;
 mod dropping;
 mod failure_table;
 mod failures;

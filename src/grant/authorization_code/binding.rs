@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::issuer::Issuer;
+use super::expected_issuer::ExpectedIssuer;
 use crate::error::Error;
 
 /// The client and the server that a code is bound to. A code is sent only to the server that issued it, by the client that it was issued to.
@@ -10,7 +10,7 @@ use crate::error::Error;
 pub(super) struct Binding {
     pub(super) client_id: String,
     pub(super) token_endpoint: String,
-    pub(super) issuer: Issuer,
+    pub(super) issuer: ExpectedIssuer,
 }
 
 impl Binding {

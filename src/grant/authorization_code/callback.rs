@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use url::form_urlencoded;
 
-use super::issuer::Issuer;
+use super::expected_issuer::ExpectedIssuer;
 use crate::error::{Error, ErrorKind, OAuthError};
 use crate::secret::{CharacterSet, Secret};
 
@@ -12,7 +12,7 @@ use crate::secret::{CharacterSet, Secret};
 #[derive(Clone, Debug)]
 pub(super) struct Expected {
     pub(super) state: Secret,
-    pub(super) issuer: Issuer,
+    pub(super) issuer: ExpectedIssuer,
     /// Texts of the request that no error repeats.
     pub(super) secrets: Vec<Secret>,
 }
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     fn expected() -> Expected {
-        let issuer = Issuer::OfOrigin("https://auth.example".into());
+        let issuer = ExpectedIssuer::OfOrigin("https://auth.example".into());
         Expected { state: Secret::new("s1"), issuer, secrets: Vec::new() }
     }
 
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_configured_issuer_is_required_and_compared_exactly() {
-        let expected = Expected { issuer: Issuer::Exactly("https://auth.example".into()), ..expected() };
+        let expected = Expected { issuer: ExpectedIssuer::Exactly("https://auth.example".into()), ..expected() };
         for (query, read) in [
             ("code=c&state=s1&iss=https://auth.example", "code c"),
             ("code=c&state=s1&iss=https://auth.example/", "unrelated"),
@@ -216,7 +216,7 @@ mod tests {
         let long = text(&format!("code=c&state=s1&iss={}", "x".repeat(100_000)), &expected());
         assert!(long.len() < 1000, "{long}");
 
-        let exactly = Expected { issuer: Issuer::Exactly("https://auth.example/7".into()), ..expected() };
+        let exactly = Expected { issuer: ExpectedIssuer::Exactly("https://auth.example/7".into()), ..expected() };
         let missing = text("code=c&state=s1", &exactly);
         assert!(missing.contains("`https://auth.example/7`") && missing.contains("do not set the option"), "{missing}");
         let other = text("code=c&state=s1&iss=https://auth.example", &exactly);

@@ -3,7 +3,7 @@
 mod authorization;
 mod binding;
 mod callback;
-mod issuer;
+mod expected_issuer;
 #[cfg(feature = "loopback")]
 mod loopback;
 mod push;
@@ -16,7 +16,6 @@ mod steps;
 
 use std::fmt;
 
-use http::Uri;
 use url::Url;
 
 pub use self::authorization::{Authorization, Code};
@@ -25,7 +24,7 @@ use super::config::{GrantConfig, grant_options};
 #[cfg(feature = "loopback")]
 use super::login_policy::{LoginPolicy, login_options};
 use crate::client::Client;
-use crate::endpoint::TokenEndpoint;
+use crate::endpoint::{Address, TokenEndpoint};
 use crate::error::Error;
 use crate::into_url::IntoUrl;
 use crate::source::claims::Claims;
@@ -73,7 +72,7 @@ pub struct AuthorizationCode {
     issuer: Option<String>,
     has_pkce: bool,
     /// Where requests are pushed to (RFC 9126).
-    par_endpoint: Option<Uri>,
+    par_endpoint: Option<Address>,
     /// How requests are signed (RFC 9101).
     request_object: Option<Box<Claims>>,
     #[cfg(feature = "loopback")]

@@ -1,10 +1,10 @@
 //! Pushes an authorization request to the server, which returns a reference to it (RFC 9126).
 
-use http::{StatusCode, Uri};
+use http::StatusCode;
 use serde_json::Value;
 
 use super::AuthorizationCode;
-use crate::endpoint::EndpointResponse;
+use crate::endpoint::{Address, EndpointResponse};
 use crate::error::Error;
 use crate::form::Form;
 use crate::transport::Transport;
@@ -15,17 +15,16 @@ impl AuthorizationCode {
     /// # Errors
     ///
     /// As a token request, with its status and its `Retry-After`.
-    pub(super) async fn push(&self, http: &Transport, endpoint: &Uri, parameters: Form) -> Result<String, Error> {
+    pub(super) async fn push(&self, http: &Transport, endpoint: &Address, parameters: Form) -> Result<String, Error> {
         parameters.check()?;
         let response = self.config.endpoint.post(http, endpoint, parameters).await?;
-        let status = response.status;
-        request_uri(response).map_err(|error| error.with_status(status).with_endpoint(endpoint))
+        request_uri(&response).map_err(|error| error.with_status(response.status).with_endpoint(&response.uri))
     }
 }
 
 /// Returns the `request_uri` of a response. `expires_in` is not used: the browser is opened at once, and the server rejects a reference that
 /// has expired.
-fn request_uri(response: EndpointResponse) -> Result<String, Error> {
+fn request_uri(response: &EndpointResponse) -> Result<String, Error> {
     // Some servers respond with 200 (§2.2 requires 201).
     if ![StatusCode::CREATED, StatusCode::OK].contains(&response.status) {
         return Err(Error::malformed("the status of the response to a pushed authorization request is not 201"));

@@ -1,6 +1,7 @@
 //! Defines the options for how an authorization request reaches the server.
 
 use super::AuthorizationCode;
+use crate::endpoint::Address;
 use crate::error::Error;
 use crate::into_url::{self, IntoUrl};
 use crate::source::claims::Claims;
@@ -20,7 +21,7 @@ impl AuthorizationCode {
     /// [RFC 9126]: https://www.rfc-editor.org/rfc/rfc9126
     pub fn pushed(mut self, par_url: impl IntoUrl) -> Result<Self, Error> {
         let url = self.config.endpoint.related_endpoint("par_url", par_url)?;
-        self.par_endpoint = Some(into_url::endpoint_uri("par_url", url)?);
+        self.par_endpoint = Some(Address::Fixed(into_url::endpoint_uri("par_url", url)?));
         Ok(self)
     }
 

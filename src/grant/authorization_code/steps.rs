@@ -4,7 +4,7 @@ use super::AuthorizationCode;
 use super::authorization::{Authorization, Code};
 use super::binding::Binding;
 use super::callback::{self, Callback, Expected};
-use super::issuer::Issuer;
+use super::expected_issuer::ExpectedIssuer;
 use super::request_address;
 use super::request_parameters::RequestParameters;
 use crate::error::Error;
@@ -148,10 +148,10 @@ impl AuthorizationCode {
     fn binding(&self) -> Binding {
         Binding {
             client_id: self.client_id.clone(),
-            token_endpoint: self.config.endpoint.uri().to_string(),
+            token_endpoint: self.config.endpoint.server(),
             issuer: match &self.issuer {
-                Some(issuer) => Issuer::Exactly(issuer.clone()),
-                None => Issuer::OfOrigin(self.authorization_url.origin().ascii_serialization()),
+                Some(issuer) => ExpectedIssuer::Exactly(issuer.clone()),
+                None => ExpectedIssuer::OfOrigin(self.authorization_url.origin().ascii_serialization()),
             },
         }
     }

@@ -18,8 +18,6 @@ mod terminal;
 use std::fmt;
 use std::sync::Arc;
 
-use http::Uri;
-
 use self::device_authorization::DeviceAuthorization;
 pub use self::outcome::DeviceOutcome;
 use self::pacing::Pacing;
@@ -33,7 +31,7 @@ use super::pkce::Pkce;
 use super::{Context, Grant};
 use crate::client::Client;
 use crate::clock;
-use crate::endpoint::TokenEndpoint;
+use crate::endpoint::{Address, EndpointMember, IntoIssuer, TokenEndpoint};
 use crate::error::{Error, ErrorKind};
 use crate::form::Form;
 use crate::into_url::{self, IntoUrl};
@@ -81,7 +79,7 @@ const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 #[derive(Clone)]
 pub struct DeviceCode {
     config: GrantConfig,
-    device_authorization: Uri,
+    device_authorization: Address,
     prompt: Arc<dyn Fn(&DevicePrompt) + Send + Sync>,
     pkce: bool,
     logins: LoginPolicy,
@@ -107,6 +105,21 @@ impl DeviceCode {
         Self::from_endpoint(device_authorization_url, TokenEndpoint::new(token_url, client)?, prompt)
     }
 
+    /// Creates the grant for the server with this issuer identifier, whose endpoints are discovered with the first token request: see
+    /// [`Issuer`](crate::endpoint::Issuer).
+    ///
+    /// # Errors
+    ///
+    /// As [`TokenEndpoint::discover`]. [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for [`Client::none`].
+    pub fn from_issuer(
+        issuer: impl IntoIssuer,
+        client: Client,
+        prompt: impl Fn(&DevicePrompt) + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        let endpoint = TokenEndpoint::discover(issuer, client)?;
+        Self::build(Address::Discovered(EndpointMember::DeviceAuthorization), endpoint, prompt)
+    }
+
     /// Creates the grant from a token endpoint. With [`TokenEndpoint::dangerous_cleartext`], the device authorization URL may be
     /// `http://` to any host too.
     ///
@@ -120,6 +133,14 @@ impl DeviceCode {
     ) -> Result<Self, Error> {
         let device_authorization = endpoint.related_endpoint("device_authorization_url", device_authorization_url)?;
         let device_authorization = into_url::endpoint_uri("device_authorization_url", device_authorization)?;
+        Self::build(Address::Fixed(device_authorization), endpoint, prompt)
+    }
+
+    fn build(
+        device_authorization: Address,
+        endpoint: TokenEndpoint,
+        prompt: impl Fn(&DevicePrompt) + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
         endpoint.client_id()?;
         let prompt = Arc::new(prompt);
         Ok(Self {
@@ -153,7 +174,7 @@ impl DeviceCode {
             .post(http, &self.device_authorization, device_authorization::request(parameters, pkce.as_ref()))
             .await?;
         let login = DeviceAuthorization::read(response.members)
-            .map_err(|error| error.with_status(response.status).with_endpoint(&self.device_authorization))?;
+            .map_err(|error| error.with_status(response.status).with_endpoint(&response.uri))?;
         let pacing = Pacing::new(login.interval, login.prompt.expires_in(), clock::now());
         cx.extend_stall_timeout(login.prompt.expires_in());
         (self.prompt)(&login.prompt);
@@ -180,7 +201,7 @@ impl DeviceCode {
             clock::sleep(wait).await;
             pacing.check_expiry(clock::now())?;
             // A poll that is running when the code expires is not cancelled, because its response may contain the token.
-            wait = match endpoint.post(http, endpoint.uri(), form.clone()).await {
+            wait = match endpoint.post(http, endpoint.address(), form.clone()).await {
                 // A successful response without a token ends the login, because the device code is used up.
                 Ok(response) => return endpoint.token_from(response),
                 Err(error) => pacing.delay_after(error, clock::now())?,
@@ -210,7 +231,7 @@ impl fmt::Debug for DeviceCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeviceCode")
             .field("config", &self.config)
-            .field("device_authorization", &into_url::WithoutQuery(&self.device_authorization.to_string()))
+            .field("device_authorization", &self.device_authorization)
             .field("pkce", &self.pkce)
             .field("logins", &self.logins)
             .finish_non_exhaustive()

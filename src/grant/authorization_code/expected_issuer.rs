@@ -10,14 +10,14 @@ const MAX_ISSUER_SHOWN: usize = 200;
 /// The issuers that are accepted (RFC 9207).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Issuer {
+pub(super) enum ExpectedIssuer {
     /// This issuer identifier, which every response must contain.
     Exactly(String),
     /// An `iss` is optional, and must have this origin, which is that of the authorization endpoint.
     OfOrigin(String),
 }
 
-impl Issuer {
+impl ExpectedIssuer {
     /// Checks the `iss` of a response. A configured issuer is compared as text, without normalisation (RFC 9207 §2.4).
     pub(super) fn check(&self, iss: Option<&str>, state: &str) -> Result<(), String> {
         match (self, iss) {
@@ -48,7 +48,7 @@ impl Issuer {
 }
 
 /// The text for errors.
-impl fmt::Display for Issuer {
+impl fmt::Display for ExpectedIssuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exactly(issuer) => f.write_str(issuer),

@@ -1,0 +1,111 @@
+//! Requests the metadata from one address after another (RFC 8414 §3, OpenID Connect Discovery 1.0 §4).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, Uri};
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::cache_control;
+use super::metadata::{AddressRules, Metadata};
+use crate::clock;
+use crate::endpoint::protocol_headers;
+use crate::endpoint::{response_body, retry_after};
+use crate::error::{Error, ErrorKind};
+use crate::into_url::WithoutQuery;
+use crate::transport::Transport;
+
+/// How the metadata of one issuer is found, and which document is accepted.
+#[derive(Clone)]
+pub(super) struct Discovery {
+    pub(super) issuer: String,
+    pub(super) addresses: Vec<Url>,
+    pub(super) rules: AddressRules,
+    /// Accepts other issuers.
+    pub(super) accepts: Option<Arc<AcceptIssuer>>,
+}
+
+type AcceptIssuer = dyn Fn(&str) -> bool + Send + Sync;
+
+/// A document that was received, and how long it is kept.
+pub(super) struct Fetched {
+    pub(super) metadata: Metadata,
+    pub(super) lifetime: Duration,
+}
+
+/// The reason for which an address has no usable document.
+enum Unusable {
+    /// The next address may have it. The text follows the address.
+    TryNext(String),
+    /// The server is down, or the transport is.
+    Outage(Error),
+}
+
+impl Discovery {
+    pub(super) fn accepts(&self, issuer: &str) -> bool {
+        issuer == self.issuer || self.accepts.as_ref().is_some_and(|accepts| accepts(issuer))
+    }
+
+    /// Fetches the document, within the token timeout in all.
+    pub(super) async fn fetch(&self, http: &Transport) -> Result<Fetched, Error> {
+        let timeout = http.timeout();
+        let fetching = async {
+            let mut reasons = Vec::new();
+            for address in &self.addresses {
+                match self.fetch_from(http, address).await {
+                    Ok(fetched) => return Ok(fetched),
+                    Err(Unusable::Outage(error)) => return Err(error),
+                    Err(Unusable::TryNext(why)) => {
+                        reasons.push(format!("{:?}: {why}", WithoutQuery(address.as_str())));
+                    }
+                }
+            }
+            let reasons = reasons.join("; ");
+            Err(Error::malformed(format!("no address has the metadata of the issuer `{}`: {reasons}", self.issuer)))
+        };
+        let too_late = || Error::new(ErrorKind::Timeout, format!("no metadata document within {timeout:?}"));
+        clock::within(timeout, fetching).await.unwrap_or_else(|| Err(too_late()))
+    }
+
+    async fn fetch_from(&self, http: &Transport, address: &Url) -> Result<Fetched, Unusable> {
+        let uri = Uri::try_from(address.as_str()).map_err(|why| Unusable::TryNext(why.to_string()))?;
+        let mut request = Request::new(Bytes::new());
+        *request.method_mut() = Method::GET;
+        *request.uri_mut() = uri.clone();
+        protocol_headers::insert(request.headers_mut());
+        let response = http.receive(request).await.map_err(Unusable::Outage)?;
+        let (status, now) = (response.status(), clock::now());
+        if matches!(status.as_u16(), 408 | 429 | 500..=599) {
+            let error = Error::new(ErrorKind::Overloaded, "").with_status(status).with_endpoint(&uri);
+            return Err(Unusable::Outage(error.with_retry_after_header(retry_after::parse(response.headers(), now))));
+        }
+        if status != StatusCode::OK {
+            let redirect = if status.is_redirection() { ", a redirect, which is not followed" } else { "" };
+            return Err(Unusable::TryNext(format!("status {}{redirect}", status.as_u16())));
+        }
+        let response = response_body::decoded(response, http.max_response_size(), now, &[]);
+        let response = response.map_err(|error| match error.kind() {
+            ErrorKind::Malformed => Unusable::TryNext(error.context().to_owned()),
+            _ => Unusable::Outage(error.with_endpoint(&uri)),
+        })?;
+        let metadata = self.read(response.body()).map_err(Unusable::TryNext)?;
+        Ok(Fetched { metadata, lifetime: cache_control::lifetime(response.headers()) })
+    }
+
+    /// Parses a document, and compares its issuer (RFC 8414 §3.3).
+    fn read(&self, body: &[u8]) -> Result<Metadata, String> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        let members: Map<String, Value> =
+            serde_json::from_slice(body).map_err(|_| "the document is not a JSON object".to_owned())?;
+        let metadata = Metadata::read(members, self.rules)?;
+        if !self.accepts(metadata.issuer()) {
+            return Err(format!(
+                "the document is that of the issuer `{}`; the two are compared exactly",
+                metadata.issuer()
+            ));
+        }
+        Ok(metadata)
+    }
+}

@@ -1,0 +1,197 @@
+//! Reads the metadata document of an authorization server (RFC 8414 §2).
+
+use std::fmt;
+
+use http::Uri;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::endpoint_member::EndpointMember;
+use super::private_host::is_private;
+use crate::error::Error;
+use crate::into_url::is_loopback;
+
+/// The maximum number of names from a list of the document that an error shows.
+const MAX_NAMES_SHOWN: usize = 16;
+
+/// The metadata that an authorization server publishes about itself ([RFC 8414 §2]), as [`Issuer::metadata`] returns it.
+///
+/// An endpoint whose address may not be used counts as missing: one that is `http://` (except on loopback, and with
+/// [`Issuer::dangerous_cleartext`]), one with user information or a fragment, and one on a private, link-local or loopback host, unless
+/// the host of the issuer is one too.
+///
+/// [`Issuer::metadata`]: super::Issuer::metadata
+/// [`Issuer::dangerous_cleartext`]: super::Issuer::dangerous_cleartext
+/// [RFC 8414 §2]: https://www.rfc-editor.org/rfc/rfc8414#section-2
+#[derive(Clone)]
+pub struct Metadata {
+    issuer: String,
+    members: Map<String, Value>,
+    endpoints: Vec<Endpoint>,
+    /// The endpoints for clients with a certificate (RFC 8705 §5).
+    mtls_aliases: Vec<Endpoint>,
+}
+
+/// The address of an endpoint, or the reason for which it is not used.
+type Endpoint = (EndpointMember, Result<Url, &'static str>);
+
+/// Rules for the addresses in the document, which follow from the issuer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AddressRules {
+    pub(super) allows_cleartext: bool,
+    pub(super) allows_private_hosts: bool,
+}
+
+impl Metadata {
+    /// Returns the issuer identifier of the document.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Returns the address of the authorization endpoint.
+    pub fn authorization_endpoint(&self) -> Option<&Url> {
+        self.url(EndpointMember::Authorization)
+    }
+
+    /// Returns the address of the token endpoint.
+    pub fn token_endpoint(&self) -> Option<&Url> {
+        self.url(EndpointMember::Token)
+    }
+
+    /// Returns the address of the device authorization endpoint ([RFC 8628 §4](https://www.rfc-editor.org/rfc/rfc8628#section-4)).
+    pub fn device_authorization_endpoint(&self) -> Option<&Url> {
+        self.url(EndpointMember::DeviceAuthorization)
+    }
+
+    /// Returns the address of the revocation endpoint.
+    pub fn revocation_endpoint(&self) -> Option<&Url> {
+        self.url(EndpointMember::Revocation)
+    }
+
+    /// Returns the address of the client registration endpoint.
+    pub fn registration_endpoint(&self) -> Option<&Url> {
+        self.url(EndpointMember::Registration)
+    }
+
+    /// Returns the address for pushed authorization requests ([RFC 9126 §5](https://www.rfc-editor.org/rfc/rfc9126#section-5)).
+    pub fn pushed_authorization_request_endpoint(&self) -> Option<&Url> {
+        self.url(EndpointMember::PushedAuthorizationRequest)
+    }
+
+    /// Returns any member of the document, unchanged.
+    ///
+    /// # Security
+    ///
+    /// The value was not checked. An address may be `http://`, and its host may be a private one.
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.members.get(name)
+    }
+
+    /// Reads the members of a document.
+    ///
+    /// # Errors
+    ///
+    /// Without an `issuer`. The text follows the address of the document.
+    pub(super) fn read(members: Map<String, Value>, rules: AddressRules) -> Result<Self, &'static str> {
+        let Some(issuer) = members.get("issuer").and_then(Value::as_str) else {
+            return Err("the document has no `issuer`");
+        };
+        let no_aliases = Map::new();
+        let aliases = members.get("mtls_endpoint_aliases").and_then(Value::as_object).unwrap_or(&no_aliases);
+        Ok(Self {
+            issuer: issuer.to_owned(),
+            endpoints: endpoints(&members, rules),
+            mtls_aliases: endpoints(aliases, rules),
+            members,
+        })
+    }
+
+    /// Returns the address of an endpoint. For clients with a certificate, an alias takes precedence (RFC 8705 §5).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the name of the member.
+    pub(crate) fn endpoint(&self, member: EndpointMember, prefers_mtls: bool) -> Result<&Url, Error> {
+        let alias = self.mtls_aliases.iter().filter(|_| prefers_mtls).find(|(name, _)| *name == member);
+        match alias.or_else(|| self.endpoints.iter().find(|(name, _)| *name == member)) {
+            Some((_, Ok(url))) => Ok(url),
+            Some((_, Err(why))) => Err(self.error(format!("`{}` cannot be used: {why}", member.name()))),
+            None => Err(self.error(format!("the document has no `{}`", member.name()))),
+        }
+    }
+
+    /// Returns whether a member is the boolean `true`.
+    #[expect(dead_code, reason = "the login that reads the flags follows")]
+    pub(crate) fn is_true(&self, name: &str) -> bool {
+        self.member(name) == Some(&Value::Bool(true))
+    }
+
+    /// Returns the names in a list of the document, for an error. `None` without such a list.
+    pub(crate) fn listed(&self, name: &str) -> Option<String> {
+        let names = self.member(name)?.as_array()?;
+        let names = names.iter().filter_map(Value::as_str).filter(|name| is_plain(name));
+        let names: Vec<String> = names.take(MAX_NAMES_SHOWN).map(|name| format!("`{name}`")).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+
+    /// Makes the error of a document without something that is needed.
+    pub(crate) fn error(&self, why: String) -> Error {
+        Error::malformed(format!("the metadata of the issuer `{}`: {why}", self.issuer))
+    }
+
+    fn url(&self, member: EndpointMember) -> Option<&Url> {
+        let (_, url) = self.endpoints.iter().find(|(name, _)| *name == member)?;
+        url.as_ref().ok()
+    }
+}
+
+/// Returns whether a name may be shown: the names of methods and algorithms are short and have few characters.
+fn is_plain(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte))
+}
+
+fn endpoints(members: &Map<String, Value>, rules: AddressRules) -> Vec<Endpoint> {
+    let present = EndpointMember::ALL.into_iter().filter_map(|member| {
+        let value = members.get(member.name()).filter(|value| !value.is_null())?;
+        Some((member, endpoint_url(value, rules)))
+    });
+    present.collect()
+}
+
+fn endpoint_url(value: &Value, rules: AddressRules) -> Result<Url, &'static str> {
+    let url = value.as_str().ok_or("it is not text")?;
+    let url = Url::parse(url).map_err(|_| "it is not an absolute URL")?;
+    let host = url.host().ok_or("it has no host")?;
+    if !rules.allows_private_hosts && is_private(&host) {
+        return Err("its host is private, and that of the issuer is not");
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if rules.allows_cleartext || url.host_str().is_some_and(is_loopback) => {}
+        "http" => return Err("it is `http://`, which would send credentials in cleartext"),
+        _ => return Err("it does not begin with `https://`"),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it contains a user name or password");
+    }
+    if url.fragment().is_some() {
+        return Err("it has a fragment");
+    }
+    if Uri::try_from(url.as_str()).is_err() {
+        return Err("it is too long");
+    }
+    Ok(url)
+}
+
+/// Prints the endpoints, and of other members only the names.
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let endpoints: Vec<&str> =
+            self.endpoints.iter().filter_map(|(_, url)| Some(url.as_ref().ok()?.as_str())).collect();
+        f.debug_struct("Metadata")
+            .field("issuer", &self.issuer)
+            .field("endpoints", &endpoints)
+            .field("members", &self.members.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}

@@ -1,0 +1,114 @@
+//! A web site whose pages are the metadata and the endpoints of an authorization server.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use http::{HeaderMap, Request, Response};
+use serde_json::{Value, json};
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, service_fn};
+use tower_oauth2::transport::Transport;
+
+use crate::support::{Body, answer, form, token};
+
+pub(crate) const ISSUER: &str = "https://auth.example.com";
+pub(crate) const OAUTH_DOCUMENT: &str = "https://auth.example.com/.well-known/oauth-authorization-server";
+pub(crate) const OPENID_DOCUMENT: &str = "https://auth.example.com/.well-known/openid-configuration";
+
+/// A request that the site has received.
+#[derive(Clone, Debug)]
+pub(crate) struct Received {
+    pub(crate) method: String,
+    pub(crate) url: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) form: Vec<(String, String)>,
+}
+
+type Page = Arc<dyn Fn() -> Result<Response<Body>, BoxError> + Send + Sync>;
+
+/// Clones share the pages and the requests. An address without a page is a 404.
+#[derive(Clone, Default)]
+pub(crate) struct Site(Arc<Mutex<SiteState>>);
+
+#[derive(Default)]
+struct SiteState {
+    pages: HashMap<String, Page>,
+    received: Vec<Received>,
+}
+
+/// The metadata of [`ISSUER`], whose token endpoint is `/token`.
+pub(crate) fn document() -> Value {
+    json!({
+        "issuer": ISSUER,
+        "authorization_endpoint": "https://auth.example.com/authorize",
+        "token_endpoint": "https://auth.example.com/token",
+        "device_authorization_endpoint": "https://auth.example.com/device",
+        "revocation_endpoint": "https://auth.example.com/revoke",
+        "code_challenge_methods_supported": ["S256"],
+    })
+}
+
+impl Site {
+    /// Creates the site of [`ISSUER`], with a token endpoint that issues tokens.
+    pub(crate) fn new() -> Self {
+        let site = Self::default();
+        site.json(OAUTH_DOCUMENT, document());
+        site.json("https://auth.example.com/token", token("a", 3600));
+        site
+    }
+
+    pub(crate) fn page(&self, url: &str, page: impl Fn() -> Response<Body> + Send + Sync + 'static) {
+        self.try_page(url, move || Ok(page()));
+    }
+
+    pub(crate) fn try_page(
+        &self,
+        url: &str,
+        page: impl Fn() -> Result<Response<Body>, BoxError> + Send + Sync + 'static,
+    ) {
+        self.0.lock().unwrap().pages.insert(url.to_owned(), Arc::new(page));
+    }
+
+    pub(crate) fn json(&self, url: &str, body: Value) {
+        self.page(url, move || answer(200, &body));
+    }
+
+    pub(crate) fn status(&self, url: &str, status: u16) {
+        self.page(url, move || answer(status, "<html>no</html>"));
+    }
+
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.0.lock().unwrap().received.clone()
+    }
+
+    /// Returns the addresses of the requests since the last call.
+    pub(crate) fn take_urls(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().received).into_iter().map(|request| request.url).collect()
+    }
+
+    pub(crate) fn service(&self) -> BoxCloneSyncService<Request<Body>, Response<Body>, BoxError> {
+        let site = self.clone();
+        BoxCloneSyncService::new(service_fn(move |request: Request<Body>| {
+            let site = site.clone();
+            async move {
+                let (parts, body) = request.into_parts();
+                let url = parts.uri.to_string();
+                let form = form(Request::new(body)).await;
+                let received =
+                    Received { method: parts.method.to_string(), url: url.clone(), headers: parts.headers, form };
+                let page = {
+                    let mut state = site.0.lock().unwrap();
+                    state.received.push(received);
+                    state.pages.get(&url).cloned()
+                };
+                // Other callers send their requests meanwhile.
+                tokio::task::yield_now().await;
+                page.map_or_else(|| Ok(answer(404, "")), |page| page())
+            }
+        }))
+    }
+
+    pub(crate) fn transport(&self) -> Transport {
+        Transport::new(self.service())
+    }
+}
