@@ -1,5 +1,7 @@
 //! Sanitizes untrusted texts for terminals, logs and pages.
 
+use zeroize::Zeroizing;
+
 /// Returns the text as one line of at most `max` characters, without control characters and invisible characters.
 ///
 /// Sequences of whitespace become one space. Leading and trailing whitespace is removed.
@@ -27,10 +29,16 @@ pub(crate) fn printable(text: &str, max: usize) -> String {
     shown
 }
 
-/// Returns the text without whitespace and without the characters that [`printable`] removes. A secret can be found in the result even
-/// if line breaks or invisible characters split it.
-pub(crate) fn without_blanks(text: &str) -> String {
+/// Returns the text without whitespace and without the characters that [`printable`] removes.
+fn without_blanks(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && !is_hidden(*c)).collect()
+}
+
+/// Returns whether a text contains one of the secrets, compared without blanks and hidden characters, because a line break may split it.
+pub(crate) fn repeats_secret(text: &str, secrets: &[&str]) -> bool {
+    let text = Zeroizing::new(without_blanks(text));
+    let mut secrets = secrets.iter().map(|secret| Zeroizing::new(without_blanks(secret)));
+    secrets.any(|secret| !secret.is_empty() && text.contains(secret.as_str()))
 }
 
 /// Returns whether a character is a control character, changes the writing direction, or is invisible (Unicode's
@@ -88,8 +96,9 @@ mod tests {
     }
 
     #[test]
-    fn a_split_word_is_joined() {
-        assert_eq!(without_blanks("hun\r\nter\u{200b}2 \u{7f}!"), "hunter2!");
+    fn a_split_secret_is_found() {
+        assert!(repeats_secret("(hun\r\nter\u{200b}2 \u{7f}!)", &["x", "hunter 2"]));
+        assert!(!repeats_secret("hunter", &["hunter2", "", " "]));
     }
 
     proptest! {

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use zeroize::Zeroizing;
-
-use crate::text::{printable, without_blanks};
+use crate::text::{printable, repeats_secret};
 
 /// The maximum length of a server's text, in characters. The texts are logged.
 const MAX_TEXT: usize = 512;
@@ -123,11 +121,8 @@ impl OAuthError {
         uri: Option<&str>,
         secrets: &[&str],
     ) -> Option<Self> {
-        // Compared before truncation and without blanks and hidden characters, because a line break may split a secret.
-        let secrets: Vec<Zeroizing<String>> =
-            secrets.iter().map(|secret| Zeroizing::new(without_blanks(secret))).collect();
-        let repeats = |text: &str| secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret.as_str()));
-        let keep = |text: &str| if repeats(&without_blanks(text)) { None } else { clean(text) };
+        // Compared before truncation.
+        let keep = |text: &str| if repeats_secret(text, secrets) { None } else { clean(text) };
         let is_registered = |code: &String| REGISTERED_CODES.contains(&code.as_str());
         let error = clean(error).filter(is_registered).or_else(|| keep(error));
         Some(Self { error: error?, description: description.and_then(keep), uri: uri.and_then(keep) })

@@ -12,9 +12,11 @@ use super::cache_control;
 use super::metadata::{AddressRules, Metadata};
 use crate::clock;
 use crate::endpoint::protocol_headers;
+use crate::endpoint::request_secrets::RequestSecrets;
 use crate::endpoint::{response_body, retry_after};
 use crate::error::{Error, ErrorKind};
 use crate::into_url::WithoutQuery;
+use crate::text::repeats_secret;
 use crate::transport::Transport;
 
 /// How the metadata of one issuer is found, and which document is accepted.
@@ -85,26 +87,29 @@ impl Discovery {
             let redirect = if status.is_redirection() { ", a redirect, which is not followed" } else { "" };
             return Err(Unusable::TryNext(format!("status {}{redirect}", status.as_u16())));
         }
-        let response = response_body::decoded(response, http.max_response_size(), now, &[]);
+        // The server may repeat the key in the query of its address.
+        let mut secrets = RequestSecrets::default();
+        secrets.add_query(&uri);
+        let secrets = secrets.texts();
+        let response = response_body::decoded(response, http.max_response_size(), now, &secrets);
         let response = response.map_err(|error| match error.kind() {
             ErrorKind::Malformed => Unusable::TryNext(error.context().to_owned()),
             _ => Unusable::Outage(error.with_endpoint(&uri)),
         })?;
-        let metadata = self.read(response.body()).map_err(Unusable::TryNext)?;
+        let metadata = self.read(response.body(), &secrets).map_err(Unusable::TryNext)?;
         Ok(Fetched { metadata, lifetime: cache_control::lifetime(response.headers()) })
     }
 
     /// Parses a document, and compares its issuer (RFC 8414 §3.3).
-    fn read(&self, body: &[u8]) -> Result<Metadata, String> {
+    fn read(&self, body: &[u8], secrets: &[&str]) -> Result<Metadata, String> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         let members: Map<String, Value> =
             serde_json::from_slice(body).map_err(|_| "the document is not a JSON object".to_owned())?;
         let metadata = Metadata::read(members, self.rules)?;
-        if !self.accepts(metadata.issuer()) {
-            return Err(format!(
-                "the document is that of the issuer `{}`; the two are compared exactly",
-                metadata.issuer()
-            ));
+        let issuer = metadata.issuer();
+        if !self.accepts(issuer) {
+            let shown = if repeats_secret(issuer, secrets) { "(one that cannot be printed)" } else { issuer };
+            return Err(format!("the document is that of the issuer `{shown}`; the two are compared exactly"));
         }
         Ok(metadata)
     }

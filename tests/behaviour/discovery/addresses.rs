@@ -105,3 +105,14 @@ async fn one_address_of_the_user_replaces_the_well_known_ones() {
     let text = format!("{error:?} {issuer:?}");
     assert!(!text.contains("v=2"), "the query may contain a key: {text}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_repeats_the_key_of_the_address_is_not_shown() {
+    let site = Site::default();
+    let address = "https://auth.example.com/metadata?key=hunter2-key";
+    site.json(address, json!({"issuer": "https://auth.example.com/hunter2\u{200b}-key"}));
+    let issuer = Issuer::new(ISSUER).unwrap().metadata_url(address).unwrap();
+    let error = issuer.metadata(&site.transport()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Malformed);
+    assert!(!format!("{error:?}").contains("hunter2") && error.to_string().contains(ISSUER), "{error:?}");
+}
