@@ -191,7 +191,6 @@ impl Issuer {
     }
 
     /// Returns whether `other` identifies this server: it is the same text, or the application accepts it.
-    #[expect(dead_code, reason = "the login that compares `iss` follows")]
     pub(crate) fn accepts(&self, other: &str) -> bool {
         self.discovery.accepts(other)
     }

@@ -121,7 +121,6 @@ impl Metadata {
     }
 
     /// Returns whether a member is the boolean `true`.
-    #[expect(dead_code, reason = "the login that reads the flags follows")]
     pub(crate) fn is_true(&self, name: &str) -> bool {
         self.member(name) == Some(&Value::Bool(true))
     }

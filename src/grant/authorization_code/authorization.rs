@@ -45,6 +45,8 @@ pub struct Authorization {
     pub(super) redirect_uri: String,
     /// `None` without PKCE.
     pub(super) verifier: Option<Secret>,
+    /// Whether a response without `iss` belongs to another login.
+    pub(super) requires_issuer: bool,
     pub(super) binding: Binding,
 }
 

@@ -9,7 +9,8 @@ use crate::error::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Binding {
     pub(super) client_id: String,
-    pub(super) token_endpoint: String,
+    /// The issuer identifier, or the address of the token endpoint.
+    pub(super) server: String,
     pub(super) issuer: ExpectedIssuer,
 }
 
@@ -26,11 +27,11 @@ impl Binding {
         if self.client_id != of_login.client_id {
             return differs("the client id", &self.client_id, &of_login.client_id);
         }
-        if self.token_endpoint != of_login.token_endpoint {
-            return differs("the token endpoint", &self.token_endpoint, &of_login.token_endpoint);
-        }
         if self.issuer != of_login.issuer {
             return differs("the issuer", &self.issuer, &of_login.issuer);
+        }
+        if self.server != of_login.server {
+            return differs("the issuer or token endpoint", &self.server, &of_login.server);
         }
         Ok(())
     }

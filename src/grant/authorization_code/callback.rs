@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use url::form_urlencoded;
 
-use super::expected_issuer::ExpectedIssuer;
+use super::expected_issuer::IssuerRule;
 use crate::error::{Error, ErrorKind, OAuthError};
 use crate::secret::{CharacterSet, Secret};
 
@@ -12,7 +12,7 @@ use crate::secret::{CharacterSet, Secret};
 #[derive(Clone, Debug)]
 pub(super) struct Expected {
     pub(super) state: Secret,
-    pub(super) issuer: ExpectedIssuer,
+    pub(super) issuer: IssuerRule,
     /// Texts of the request that no error repeats.
     pub(super) secrets: Vec<Secret>,
 }
@@ -125,10 +125,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::grant::authorization_code::expected_issuer::ExpectedIssuer;
 
     fn expected() -> Expected {
-        let issuer = ExpectedIssuer::OfOrigin("https://auth.example".into());
+        let issuer = rule(ExpectedIssuer::OfOrigin("https://auth.example".into()));
         Expected { state: Secret::new("s1"), issuer, secrets: Vec::new() }
+    }
+
+    fn rule(expected: ExpectedIssuer) -> IssuerRule {
+        let is_required = matches!(expected, ExpectedIssuer::Exactly(_));
+        IssuerRule { expected, is_required, server: None }
     }
 
     fn outcome(query: &str, expected: &Expected) -> String {
@@ -193,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_configured_issuer_is_required_and_compared_exactly() {
-        let expected = Expected { issuer: ExpectedIssuer::Exactly("https://auth.example".into()), ..expected() };
+        let expected = Expected { issuer: rule(ExpectedIssuer::Exactly("https://auth.example".into())), ..expected() };
         for (query, read) in [
             ("code=c&state=s1&iss=https://auth.example", "code c"),
             ("code=c&state=s1&iss=https://auth.example/", "unrelated"),
@@ -216,7 +222,7 @@ mod tests {
         let long = text(&format!("code=c&state=s1&iss={}", "x".repeat(100_000)), &expected());
         assert!(long.len() < 1000, "{long}");
 
-        let exactly = Expected { issuer: ExpectedIssuer::Exactly("https://auth.example/7".into()), ..expected() };
+        let exactly = Expected { issuer: rule(ExpectedIssuer::Exactly("https://auth.example/7".into())), ..expected() };
         let missing = text("code=c&state=s1", &exactly);
         assert!(missing.contains("`https://auth.example/7`") && missing.contains("do not set the option"), "{missing}");
         let other = text("code=c&state=s1&iss=https://auth.example", &exactly);

@@ -4,9 +4,11 @@ mod authorization;
 mod binding;
 mod callback;
 mod expected_issuer;
+mod login_server;
 #[cfg(feature = "loopback")]
 mod loopback;
 mod push;
+mod push_policy;
 mod request_address;
 mod request_object;
 mod request_options;
@@ -20,11 +22,12 @@ use url::Url;
 
 pub use self::authorization::{Authorization, Code};
 
+use self::push_policy::PushPolicy;
 use super::config::{GrantConfig, grant_options};
 #[cfg(feature = "loopback")]
 use super::login_policy::{LoginPolicy, login_options};
 use crate::client::Client;
-use crate::endpoint::{Address, TokenEndpoint};
+use crate::endpoint::{IntoIssuer, TokenEndpoint};
 use crate::error::Error;
 use crate::into_url::IntoUrl;
 use crate::source::claims::Claims;
@@ -67,12 +70,13 @@ use crate::source::claims::Claims;
 #[derive(Clone)]
 pub struct AuthorizationCode {
     config: GrantConfig,
-    authorization_url: Url,
+    /// `None` if it is discovered.
+    authorization_url: Option<Url>,
     client_id: String,
     issuer: Option<String>,
     has_pkce: bool,
-    /// Where requests are pushed to (RFC 9126).
-    par_endpoint: Option<Address>,
+    /// When requests are pushed (RFC 9126).
+    push_policy: PushPolicy,
     /// How requests are signed (RFC 9101).
     request_object: Option<Box<Claims>>,
     #[cfg(feature = "loopback")]
@@ -92,14 +96,42 @@ impl AuthorizationCode {
         Self::from_endpoint(authorization_url, TokenEndpoint::new(token_url, client)?)
     }
 
+    /// Creates the grant for the server with this issuer identifier, whose endpoints are discovered when a login or a refresh starts: see
+    /// [`Issuer`](crate::endpoint::Issuer).
+    ///
+    /// The metadata also decides whether a request is [pushed](Self::pushed) and whether a response must have an `iss`. A server that lists
+    /// its methods for PKCE without `S256` is an error before the browser is opened. A web application starts its logins with
+    /// [`begin`](Self::begin).
+    ///
+    /// ```
+    /// use tower_oauth2::{Error, client::Client, grant::{Authorization, AuthorizationCode}, transport::Transport};
+    ///
+    /// async fn begin(http: &Transport) -> Result<Authorization, Error> {
+    ///     let grant = AuthorizationCode::from_issuer("https://auth.example.com", Client::basic("id", "secret"))?;
+    ///     grant.begin(http, "https://app.example.com/callback").await
+    /// }
+    /// # let _ = begin;
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`TokenEndpoint::discover`]. [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for [`Client::none`].
+    pub fn from_issuer(issuer: impl IntoIssuer, client: Client) -> Result<Self, Error> {
+        Self::build(None, TokenEndpoint::discover(issuer, client)?)
+    }
+
     /// Creates the grant from a token endpoint. With [`TokenEndpoint::dangerous_cleartext`], the authorization URL may be `http://` to
-    /// any host too.
+    /// any host too. With [`TokenEndpoint::discover`], this URL takes precedence over that of the metadata.
     ///
     /// # Errors
     ///
     /// As [`AuthorizationCode::new`].
     pub fn from_endpoint(authorization_url: impl IntoUrl, endpoint: TokenEndpoint) -> Result<Self, Error> {
         let authorization_url = endpoint.related_endpoint("authorization_url", authorization_url)?;
+        Self::build(Some(authorization_url), endpoint)
+    }
+
+    fn build(authorization_url: Option<Url>, endpoint: TokenEndpoint) -> Result<Self, Error> {
         let client_id = endpoint.client_id()?.to_owned();
         Ok(Self {
             config: GrantConfig::new(endpoint),
@@ -107,61 +139,13 @@ impl AuthorizationCode {
             client_id,
             issuer: None,
             has_pkce: true,
-            par_endpoint: None,
+            push_policy: PushPolicy::default(),
             request_object: None,
             #[cfg(feature = "loopback")]
             loopback: loopback::Loopback::default(),
             #[cfg(feature = "loopback")]
             logins: LoginPolicy::default(),
         })
-    }
-
-    /// Sets the issuer identifier of the authorization server, which every authorization response must then contain ([RFC 9207]). Only
-    /// for servers that send it: a response without it is not accepted, whether it has a code or an error.
-    ///
-    /// Without this option, an `iss` in the response must have the origin of the authorization endpoint. If it has another origin, the
-    /// response is not accepted, and the error names the `iss`: some servers have their issuer identifier elsewhere.
-    ///
-    /// [RFC 9207]: https://www.rfc-editor.org/rfc/rfc9207#section-2.4
-    #[must_use]
-    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
-        self.issuer = Some(issuer.into());
-        self
-    }
-
-    /// Disables PKCE, for servers that reject its parameters. The client must be confidential.
-    ///
-    /// ```
-    /// use tower_oauth2::{client::Client, grant::AuthorizationCode};
-    ///
-    /// # fn main() -> Result<(), tower_oauth2::Error> {
-    /// let (authorize, token) = ("https://auth.example.com/authorize", "https://auth.example.com/token");
-    /// let grant = AuthorizationCode::new(authorize, token, Client::basic("id", "secret"))?.dangerous_without_pkce()?;
-    /// assert!(!grant.authorization_url("https://app.example.com/callback")?.url().as_str().contains("code_challenge"));
-    ///
-    /// let public = AuthorizationCode::new(authorize, token, Client::public("id"))?;
-    /// assert!(public.dangerous_without_pkce().is_err());
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for a client without a secret.
-    ///
-    /// # Security
-    ///
-    /// Without PKCE, an attacker can inject an intercepted code into a login of this client ([RFC 9700 §2.1.1, §4.5]). Only `state`
-    /// prevents it. With a public client, an attacker could exchange an intercepted code directly.
-    ///
-    /// [RFC 9700 §2.1.1, §4.5]: https://www.rfc-editor.org/rfc/rfc9700#section-4.5
-    pub fn dangerous_without_pkce(mut self) -> Result<Self, Error> {
-        if !self.config.endpoint.has_confidential_client() {
-            let why = "a client without a secret needs PKCE, because anyone who intercepts its code could exchange it";
-            return Err(Error::argument("dangerous_without_pkce", why));
-        }
-        self.has_pkce = false;
-        Ok(self)
     }
 }
 
@@ -176,7 +160,7 @@ impl fmt::Debug for AuthorizationCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizationCode")
             .field("config", &self.config)
-            .field("authorization_url", &self.authorization_url.as_str())
+            .field("authorization_url", &self.authorization_url.as_ref().map(Url::as_str))
             .finish_non_exhaustive()
     }
 }

@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::AuthorizationCode;
+use super::login_server::LoginServer;
 use super::request_object;
 use crate::error::Error;
 use crate::form::Form;
@@ -13,20 +14,15 @@ use crate::transport::Transport;
 const REFERENCES: [&str; 2] = ["request", "request_uri"];
 
 impl AuthorizationCode {
-    /// Returns whether the parameters are in the URL, so that it can be made without the network.
-    pub(super) fn is_plain(&self) -> bool {
-        self.par_endpoint.is_none() && self.request_object.is_none()
-    }
-
     /// Returns the address for these parameters. Each call signs and pushes a request of its own.
-    pub(super) async fn address(&self, http: &Transport, parameters: Form) -> Result<Url, Error> {
-        if self.is_plain() {
-            return Ok(plain(&self.authorization_url, &parameters));
+    pub(super) async fn address(&self, http: &Transport, server: &LoginServer, parameters: Form) -> Result<Url, Error> {
+        if server.par_endpoint.is_none() && self.request_object.is_none() {
+            return Ok(plain(&server.authorization_endpoint, &parameters));
         }
         let parameters = REFERENCES.into_iter().fold(parameters, Form::without);
         let sent = match &self.request_object {
             Some(claims) => {
-                let issuer = self.issuer.as_deref();
+                let issuer = server.issuer.as_deref();
                 let claims =
                     claims.sign_request(&self.client_id, issuer, &request_object::claims(&parameters), http).await?;
                 // A server could repeat what is inside.
@@ -34,14 +30,14 @@ impl AuthorizationCode {
             }
             None => parameters.clone(),
         };
-        let shown = match &self.par_endpoint {
+        let shown = match &server.par_endpoint {
             Some(endpoint) => {
                 let request_uri = self.push(http, endpoint, sent).await?;
                 self.client_id_only().param("request_uri", request_uri)
             }
             None => sent,
         };
-        Ok(with_references(&self.authorization_url, &parameters, &shown))
+        Ok(with_references(&server.authorization_endpoint, &parameters, &shown))
     }
 
     fn client_id_only(&self) -> Form {

@@ -17,6 +17,7 @@ struct SerializedAuthorization<T> {
     state: T,
     redirect_uri: T,
     code_verifier: Option<T>,
+    requires_issuer: bool,
     binding: Binding,
 }
 
@@ -27,6 +28,7 @@ impl Serialize for Authorization {
             state: self.state.expose(),
             redirect_uri: &self.redirect_uri,
             code_verifier: self.verifier.as_ref().map(Secret::expose),
+            requires_issuer: self.requires_issuer,
             binding: self.binding.clone(),
         };
         serialized.serialize(serializer)
@@ -35,13 +37,14 @@ impl Serialize for Authorization {
 
 impl<'de> Deserialize<'de> for Authorization {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let serialized = SerializedAuthorization::<String>::deserialize(deserializer)?;
-        let (state, verifier) = (Secret::new(serialized.state), serialized.code_verifier.map(Secret::new));
+        let SerializedAuthorization { url, state, redirect_uri, code_verifier, requires_issuer, binding } =
+            SerializedAuthorization::<String>::deserialize(deserializer)?;
+        let (state, verifier) = (Secret::new(state), code_verifier.map(Secret::new));
         // The errors do not repeat the value, because it may contain the state.
-        let url = Url::parse(&serialized.url).map_err(|_| D::Error::custom("`url` is not an absolute URL"))?;
+        let url = Url::parse(&url).map_err(|_| D::Error::custom("`url` is not an absolute URL"))?;
         if state.expose().is_empty() || verifier.as_ref().is_some_and(|verifier| verifier.expose().is_empty()) {
             return Err(D::Error::custom("`state` and `code_verifier` must not be empty"));
         }
-        Ok(Self { url, state, redirect_uri: serialized.redirect_uri, verifier, binding: serialized.binding })
+        Ok(Self { url, state, redirect_uri, verifier, requires_issuer, binding })
     }
 }

@@ -4,7 +4,7 @@ use super::AuthorizationCode;
 use super::authorization::{Authorization, Code};
 use super::binding::Binding;
 use super::callback::{self, Callback, Expected};
-use super::expected_issuer::ExpectedIssuer;
+use super::expected_issuer::{ExpectedIssuer, IssuerRule};
 use super::request_address;
 use super::request_parameters::RequestParameters;
 use crate::error::Error;
@@ -18,8 +18,8 @@ impl AuthorizationCode {
     /// Starts a login, and returns the URL to send the user's browser to. The server redirects it back to `redirect_uri`, which is sent
     /// unchanged, here and in the exchange.
     ///
-    /// Each call signs or pushes a request of its own, as the grant requires. Without [`pushed`](Self::pushed) and a
-    /// [`request_object`](Self::request_object), nothing is sent, as with [`authorization_url`](Self::authorization_url).
+    /// Each call signs or pushes a request of its own, as the grant or the metadata of its [issuer](Self::from_issuer) requires. Without
+    /// these options, nothing is sent, as with [`authorization_url`](Self::authorization_url).
     ///
     /// ```
     /// # use bytes::Bytes;
@@ -48,8 +48,10 @@ impl AuthorizationCode {
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the redirect URI is not absolute or has a fragment, or if the
-    /// audience of the request object is not known; the errors of the [`Signer`](crate::jwt::Signer). The errors of a pushed request are
-    /// those of [`TokenEndpoint::token`](crate::endpoint::TokenEndpoint::token).
+    /// audience of the request object is not known; the errors of the [`Signer`](crate::jwt::Signer). The errors of the discovery are those of
+    /// [`Issuer::metadata`](crate::endpoint::Issuer::metadata), and [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) for metadata without
+    /// an endpoint that the login needs, or without `S256`. The errors of a pushed request are those of
+    /// [`TokenEndpoint::token`](crate::endpoint::TokenEndpoint::token).
     ///
     /// # Cancel safety
     ///
@@ -57,8 +59,10 @@ impl AuthorizationCode {
     pub async fn begin(&self, transport: &Transport, redirect_uri: impl Into<String>) -> Result<Authorization, Error> {
         let redirect_uri = redirect_uri.into();
         let RequestParameters { form, state, verifier } = self.request_parameters(&redirect_uri)?;
-        let url = self.address(transport, form).await?;
-        Ok(Authorization { url, state, redirect_uri, verifier, binding: self.binding() })
+        let server = self.login_server(transport).await?;
+        let url = self.address(transport, &server, form).await?;
+        let requires_issuer = self.issuer.is_some() || server.sends_issuer;
+        Ok(Authorization { url, state, redirect_uri, verifier, requires_issuer, binding: self.binding() })
     }
 
     /// Starts a login as [`begin`](Self::begin) does, without the network.
@@ -66,16 +70,22 @@ impl AuthorizationCode {
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the redirect URI is not absolute or has a fragment, and for a grant
-    /// with [`pushed`](Self::pushed) or a [`request_object`](Self::request_object), which needs `begin`.
+    /// with an [issuer](Self::from_issuer), with [`pushed`](Self::pushed) or with a [`request_object`](Self::request_object), which needs
+    /// `begin`.
     pub fn authorization_url(&self, redirect_uri: impl Into<String>) -> Result<Authorization, Error> {
-        if !self.is_plain() {
-            let why = "a request that is pushed or signed cannot be started without the network; call `begin`";
+        let is_plain = self.push_policy.par_endpoint.is_none() && self.request_object.is_none();
+        let Some(endpoint) =
+            self.authorization_url.as_ref().filter(|_| is_plain && self.config.endpoint.issuer().is_none())
+        else {
+            let why =
+                "a login that is discovered, pushed or signed cannot be started without the network; call `begin`";
             return Err(Error::argument("authorization_url", why));
-        }
+        };
         let redirect_uri = redirect_uri.into();
         let RequestParameters { form, state, verifier } = self.request_parameters(&redirect_uri)?;
-        let url = request_address::plain(&self.authorization_url, &form);
-        Ok(Authorization { url, state, redirect_uri, verifier, binding: self.binding() })
+        let url = request_address::plain(endpoint, &form);
+        let requires_issuer = self.issuer.is_some();
+        Ok(Authorization { url, state, redirect_uri, verifier, requires_issuer, binding: self.binding() })
     }
 
     fn request_parameters(&self, redirect_uri: &str) -> Result<RequestParameters, Error> {
@@ -142,16 +152,25 @@ impl AuthorizationCode {
     /// Returns what the response to this login must contain.
     pub(super) fn expected(&self, login: &Authorization) -> Expected {
         let secrets = self.config.parameters.secrets().map(Secret::new).collect();
-        Expected { state: login.state.clone(), issuer: login.binding.issuer.clone(), secrets }
+        let issuer = IssuerRule {
+            expected: login.binding.issuer.clone(),
+            is_required: login.requires_issuer,
+            server: self.config.endpoint.issuer().cloned(),
+        };
+        Expected { state: login.state.clone(), issuer, secrets }
     }
 
     fn binding(&self) -> Binding {
         Binding {
             client_id: self.client_id.clone(),
-            token_endpoint: self.config.endpoint.server(),
-            issuer: match &self.issuer {
-                Some(issuer) => ExpectedIssuer::Exactly(issuer.clone()),
-                None => ExpectedIssuer::OfOrigin(self.authorization_url.origin().ascii_serialization()),
+            server: self.config.endpoint.server(),
+            issuer: match (&self.issuer, self.config.endpoint.issuer()) {
+                (Some(issuer), _) => ExpectedIssuer::Exactly(issuer.clone()),
+                (None, Some(issuer)) => ExpectedIssuer::Discovered(issuer.as_str().to_owned()),
+                (None, None) => {
+                    let origin = self.authorization_url.as_ref().map(|url| url.origin().ascii_serialization());
+                    ExpectedIssuer::OfOrigin(origin.unwrap_or_default())
+                }
             },
         }
     }

@@ -2,6 +2,8 @@
 
 mod bounds;
 mod browser;
+mod discovered;
+mod discovered_issuer;
 mod issuer;
 mod listener;
 mod login_policy;

@@ -102,7 +102,7 @@ fn a_damaged_login_is_rejected_without_printing_it() {
         let error = serde_json::from_value::<Authorization>(damaged).unwrap_err().to_string();
         assert!(error.contains(member) && !error.contains("hunter2"), "{error}");
     }
-    for member in ["url", "state", "redirect_uri", "binding"] {
+    for member in ["url", "state", "redirect_uri", "requires_issuer", "binding"] {
         let mut damaged = whole.clone();
         damaged.as_object_mut().unwrap().remove(member).unwrap();
         assert!(serde_json::from_value::<Authorization>(damaged).is_err(), "{member}");

@@ -5,4 +5,4 @@ mod caching;
 mod endpoints;
 mod grants;
 mod issuers;
-mod site;
+pub(crate) mod site;

@@ -98,11 +98,12 @@ mod tests {
     use super::*;
     use crate::clock::Deadline;
     use crate::grant::authorization_code::callback::Expected;
-    use crate::grant::authorization_code::expected_issuer::ExpectedIssuer;
+    use crate::grant::authorization_code::expected_issuer::{ExpectedIssuer, IssuerRule};
     use crate::secret::Secret;
 
     fn login() -> Arc<PendingLogin> {
-        let issuer = ExpectedIssuer::OfOrigin("https://auth.example".into());
+        let expected = ExpectedIssuer::OfOrigin("https://auth.example".into());
+        let issuer = IssuerRule { expected, is_required: false, server: None };
         let expected = Expected { state: Secret::new("s1"), issuer, secrets: Vec::new() };
         Arc::new(PendingLogin::new(expected, "http://127.0.0.1:1/callback", None).0)
     }
