@@ -49,6 +49,8 @@ impl TokenCell {
             && let Some(locked) = try_lock(&self.locked)
             && locked.state.is_settled()
             && locked.state.current().is_some_and(|current| Arc::ptr_eq(current, token))
+            // Each request with a bound token needs a proof of its own.
+            && !token.token.is_dpop()
         {
             mark_fresh(&self.fresh, token, now);
             drop(locked);

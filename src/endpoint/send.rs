@@ -61,7 +61,8 @@ impl TokenEndpoint {
         if self.ignore_zero_lifetime {
             token::ignore_zero_lifetime(&mut response.members);
         }
-        token::from_response(response.members, clock::now(), &self.bearer_types)
+        token::from_response(response.members, clock::now(), &self.bearer_types, self.issued_types())
+            .map(|token| token.with_record(self.token_record()))
             .map_err(|error| error.with_status(response.status).with_endpoint(&response.uri))
     }
 

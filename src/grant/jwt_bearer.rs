@@ -5,6 +5,7 @@ use std::fmt;
 use super::config::{GrantConfig, grant_options};
 use super::{Context, Grant};
 use crate::client::Client;
+use crate::dpop::Dpop;
 use crate::endpoint::{IntoIssuer, Issuer, TokenEndpoint};
 use crate::error::Error;
 use crate::form::Form;
@@ -103,6 +104,10 @@ impl Grant for JwtBearer {
 
     fn initial_token(&self) -> Option<Token> {
         self.config.initial.token()
+    }
+
+    fn dpop(&self) -> Option<Dpop> {
+        self.config.endpoint.dpop_key().cloned()
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::config::{GrantConfig, grant_options};
 use super::{Context, Grant};
 use crate::client::Client;
+use crate::dpop::Dpop;
 use crate::endpoint::{EndpointResponse, IntoIssuer, Issuer, TokenEndpoint};
 use crate::error::Error;
 use crate::form::Form;
@@ -209,6 +210,10 @@ impl Grant for TokenExchange {
 
     fn initial_token(&self) -> Option<Token> {
         self.config.initial.token()
+    }
+
+    fn dpop(&self) -> Option<Dpop> {
+        self.config.endpoint.dpop_key().cloned()
     }
 }
 

@@ -31,6 +31,7 @@ use super::pkce::Pkce;
 use super::{Context, Grant};
 use crate::client::Client;
 use crate::clock;
+use crate::dpop::Dpop;
 use crate::endpoint::{Address, EndpointMember, IntoIssuer, TokenEndpoint};
 use crate::error::{Error, ErrorKind};
 use crate::form::Form;
@@ -224,6 +225,10 @@ impl Grant for DeviceCode {
 
     fn initial_token(&self) -> Option<Token> {
         self.config.initial.token()
+    }
+
+    fn dpop(&self) -> Option<Dpop> {
+        self.config.endpoint.dpop_key().cloned()
     }
 }
 
