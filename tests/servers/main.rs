@@ -8,10 +8,13 @@ mod authorization_code;
 #[cfg(feature = "loopback")]
 mod authorization_details;
 mod device_code;
+mod discovery;
+mod discovery_errors;
 mod exclusive;
 mod expiry;
 mod glewlwyd;
 mod harness;
+mod herd;
 #[cfg(feature = "https")]
 mod https;
 #[cfg(all(feature = "https", feature = "jwt", feature = "file-source"))]
@@ -21,11 +24,15 @@ mod password;
 mod plain;
 mod process;
 #[cfg(feature = "loopback")]
+mod pushed;
+#[cfg(feature = "loopback")]
 mod refresh;
 #[cfg(all(feature = "jwt", feature = "file-source"))]
 mod registration;
 #[cfg(all(feature = "jwt", feature = "file-source"))]
 mod rotation;
+#[cfg(all(feature = "jwt", feature = "loopback"))]
+mod signed_requests;
 #[cfg(feature = "jwt")]
 mod signing;
 #[cfg(feature = "loopback")]

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::process::Command;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tower::retry::RetryLayer;
 use tower::{BoxError, Layer};
+use tower_oauth2::endpoint::Issuer;
 use tower_oauth2::grant::ClientCredentials;
 use tower_oauth2::https::{self, HttpsClient, Identity};
 use tower_oauth2::{Error, ErrorKind, OAuth2, OAuth2Layer, Token, client::Client, retry::RetryUnauthorized};
@@ -75,6 +76,28 @@ async fn the_tokens_of_both_methods_are_bound_to_the_certificate() {
         assert_eq!(send_token(&issuer, http(identity(own)), &token).await, StatusCode::OK);
         assert_eq!(send_token(&issuer, http(identity(other)), &token).await, StatusCode::UNAUTHORIZED);
         assert_eq!(send_token(&issuer, https::client().unwrap(), &token).await, StatusCode::UNAUTHORIZED);
+    }
+}
+
+/// The alias of the token endpoint differs in its host.
+#[tokio::test]
+async fn the_discovered_alias_is_used_for_clients_with_a_certificate() {
+    let test = "mutual_tls::the_discovered_alias_is_used_for_clients_with_a_certificate";
+    let Some(issuer) = issuer(test).await else { return };
+    let stats = format!("{issuer}/_test/stats");
+    let plain = Issuer::new(&issuer).unwrap();
+    let basic = Client::basic("cc-basic", "cc-basic-secret");
+    for (issuer, client, host) in [
+        (plain.clone(), Client::tls("cc-mtls"), "127.0.0.1"),
+        (plain.clone().mtls_endpoints(), basic.clone(), "127.0.0.1"),
+        (plain, basic, "localhost"),
+    ] {
+        let http = http(identity("mtls-client"));
+        send(http.clone(), Request::post(&stats).body(Full::default()).unwrap()).await.unwrap();
+        let grant = ClientCredentials::from_issuer(issuer, client).unwrap();
+        OAuth2Layer::new(grant).token_service(http.clone()).tokens().get().await.unwrap();
+        let counts = send(http, get(&stats)).await.unwrap().1;
+        assert_eq!(counts["token_hosts"], json!({ host: 1 }), "{counts}");
     }
 }
 

@@ -8,7 +8,7 @@ use tower_oauth2::{ErrorKind, OAuth2Layer, client::Client, grant::ClientCredenti
 use crate::plain::{call, failed_call, send_with_token};
 use crate::{glewlwyd, oidc_provider, plain};
 
-fn key(path: &str) -> Key {
+pub(crate) fn key(path: &str) -> Key {
     Key::from_pem(std::fs::read(path).unwrap()).unwrap()
 }
 

@@ -8,7 +8,7 @@ use std::thread;
 #[derive(Clone)]
 pub(crate) struct User {
     script: PathBuf,
-    deny: bool,
+    option: Option<&'static str>,
 }
 
 impl User {
@@ -23,14 +23,13 @@ impl User {
     }
 
     /// Makes the user log in and deny.
-    pub(crate) fn denying(mut self) -> Self {
-        self.deny = true;
-        self
+    pub(crate) fn denying(self) -> Self {
+        Self { option: Some("--deny"), ..self }
     }
 
     fn with_script(script: &str) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers").join(script);
-        Self { script, deny: false }
+        Self { script, option: None }
     }
 
     /// Opens a URL and completes the login in the background.
@@ -45,12 +44,29 @@ impl User {
 
     fn run_script(&self, arguments: &[&str]) {
         let mut command = Command::new("python3");
-        command.arg(&self.script).args(arguments).args(self.deny.then_some("--deny"));
+        command.arg(&self.script).args(arguments).args(self.option);
         thread::spawn(move || {
             let output = command.output().expect("python3 is installed, because it has set up the server");
             if !output.status.success() {
                 let _ = io::stderr().write_all(&output.stderr);
             }
         });
+    }
+}
+
+#[cfg(feature = "loopback")]
+impl User {
+    /// Makes the user log in after another browser has finished the same login at oidc-provider.
+    pub(crate) fn late(self) -> Self {
+        Self { option: Some("--spent"), ..self }
+    }
+
+    /// Opens a URL, completes the login, and returns where the server redirects to.
+    pub(crate) async fn follow(&self, url: &url::Url) -> url::Url {
+        let mut command = Command::new("python3");
+        command.arg(&self.script).args([url.as_str(), "--print-only"]);
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        url::Url::parse(text.trim()).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
     }
 }
