@@ -69,13 +69,40 @@ async fn the_final_page_reports_the_outcome() {
     expect_page(&browser, "You are not logged in", why).await;
     assert_eq!(program.await.unwrap().kind(), ErrorKind::Denied);
     expect_views(&browser, "login-error", "rgb(180, 35, 24)").await;
+
+    expect_pushed_login(&browser, server).await;
     browser.quit().await;
+}
+
+/// The user, who is logged in at the server already, loads the page twice and consents. A third load is too late.
+async fn expect_pushed_login(browser: &Chromium, server: &Server) {
+    let grant = AuthorizationCode::from_issuer(server.get("ISSUER"), Client::public("native-par")).unwrap();
+    let (grant, mut urls) = shown(grant.pushed_if_supported());
+    let api = server.get("API").to_owned();
+    let program = tokio::spawn(async move { plain::call(grant, &api).await });
+    let url = urls.recv().await.unwrap();
+    assert!(url.contains("&request_uri=") && !url.contains("code_challenge"), "{url}");
+    for _ in 0..2 {
+        browser.goto(&url).await;
+        browser.find("form input[value=consent] + button").await;
+    }
+    browser.click("form input[value=consent] + button").await;
+    expect_page(browser, "You are logged in", "You can close this page and go back to the program.").await;
+    let (status, echo) = program.await.unwrap();
+    assert_eq!((status.as_u16(), &echo["client_id"]), (200, &json!("native-par")), "{echo}");
+
+    browser.goto(&url).await;
+    let page = browser.evaluate("document.body.textContent").await;
+    assert!(page.as_str().unwrap().contains("invalid_request_uri"), "{page}");
 }
 
 /// The grant, and where it sends the user.
 fn grant(server: &Server) -> (AuthorizationCode, mpsc::UnboundedReceiver<String>) {
+    shown(AuthorizationCode::new(server.get("AUTHORIZE"), server.get("TOKEN"), Client::public("native")).unwrap())
+}
+
+fn shown(grant: AuthorizationCode) -> (AuthorizationCode, mpsc::UnboundedReceiver<String>) {
     let (show, urls) = mpsc::unbounded_channel();
-    let grant = AuthorizationCode::new(server.get("AUTHORIZE"), server.get("TOKEN"), Client::public("native")).unwrap();
     let grant = grant.scope("openid offline_access api:read").unwrap().param("prompt", "consent");
     (grant.browser(move |url| show.send(url.to_string()).unwrap()), urls)
 }

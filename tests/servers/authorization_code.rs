@@ -101,14 +101,15 @@ pub(crate) fn at_oidc_provider(server: &oidc_provider::ExclusiveServer, client: 
 /// Alice logs in and consents. The server compares the ports of redirect URIs, so the grant uses a free one of the registered.
 pub(crate) fn at_glewlwyd(server: &glewlwyd::ExclusiveServer, instance: &str, client: Client) -> AuthorizationCode {
     let alice = User::at_glewlwyd();
-    let first: u16 = server.get("REDIRECT_PORT_FIRST").parse().unwrap();
-    let grant = AuthorizationCode::new(server.of(instance, "AUTHORIZE"), server.token_url(instance), client)
-        .unwrap()
-        .scope("api:read")
-        .unwrap();
-    let grant = (first..first + 20).fold(grant, AuthorizationCode::port);
+    let grant = AuthorizationCode::new(server.of(instance, "AUTHORIZE"), server.token_url(instance), client);
+    let grant = on_registered_ports(server, grant.unwrap().scope("api:read").unwrap());
     grant.browser(move |url| alice.open(url)).timeout(LOGIN_TIMEOUT)
 }
 
+pub(crate) fn on_registered_ports(server: &glewlwyd::ExclusiveServer, grant: AuthorizationCode) -> AuthorizationCode {
+    let first: u16 = server.get("REDIRECT_PORT_FIRST").parse().unwrap();
+    (first..first + 20).fold(grant, AuthorizationCode::port)
+}
+
 /// The script takes about a second; a busy machine takes longer.
-const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
