@@ -104,7 +104,7 @@ fn issuer(text: &str, metadata_url: &str) -> Option<Issuer> {
     if metadata_url.is_empty() {
         return Some(issuer);
     }
-    let metadata_url = format!("{metadata_url}?key={KEY}");
+    let metadata_url = with_key(metadata_url);
     let url = Url::parse(&metadata_url).ok().filter(is_bare);
     match issuer.metadata_url(&metadata_url) {
         Ok(issuer) => {
@@ -117,6 +117,12 @@ fn issuer(text: &str, metadata_url: &str) -> Option<Issuer> {
             None
         }
     }
+}
+
+/// Adds the key to an address, as a parameter of its own.
+fn with_key(metadata_url: &str) -> String {
+    let separator = if metadata_url.contains('?') { '&' } else { '?' };
+    format!("{metadata_url}{separator}key={KEY}")
 }
 
 fn check_argument_error(error: &Error, url: Option<&Url>, name: &str) {
@@ -159,7 +165,7 @@ impl Server {
         let mut addresses = if metadata_url.is_empty() {
             vec![format!("{origin}{oauth}{path}"), format!("{origin}{openid}{path}")]
         } else {
-            vec![Url::parse(&format!("{metadata_url}?key={KEY}")).unwrap().into()]
+            vec![Url::parse(&with_key(metadata_url)).unwrap().into()]
         };
         if metadata_url.is_empty() && !path.is_empty() {
             addresses.push(format!("{origin}{path}{openid}"));
