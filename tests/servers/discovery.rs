@@ -6,9 +6,9 @@ use tower::Layer;
 use tower_oauth2::client::Client;
 use tower_oauth2::endpoint::{Issuer, RevocationEndpoint};
 use tower_oauth2::grant::{ClientCredentials, DeviceCode, Grant, Password, RefreshToken, TokenExchange, token_type};
-use tower_oauth2::{ErrorKind, OAuth2Layer, Token, Tokens, transport::Transport};
+use tower_oauth2::{OAuth2Layer, Token, Tokens, transport::Transport};
 
-use crate::plain::{self, call, failed_call, get, send, send_with_token};
+use crate::plain::{self, call, get, send, send_with_token};
 use crate::user::User;
 use crate::{glewlwyd, oidc_provider};
 
@@ -87,27 +87,6 @@ async fn oidc_provider_logs_a_device_in() {
     assert_eq!((&other[DOCUMENT], &other["POST /device/auth"]), (&json!(1), &json!(1)), "{counts}");
 }
 
-#[cfg(feature = "jwt")]
-#[tokio::test]
-async fn oidc_provider_accepts_assertions_for_the_discovered_issuer() {
-    let Some(server) = oidc_provider::server().await else { return };
-    let key = || crate::signing::key(server.get("CLIENT_KEY_ES256"));
-    for client in [
-        Client::private_key_jwt("cc-jwt-es256", key()),
-        Client::secret_jwt("cc-secret-jwt", "cc-secret-jwt-secret-of-at-least-32-bytes"),
-    ] {
-        let grant = ClientCredentials::from_issuer(server.get("ISSUER"), client.clone()).unwrap();
-        let token = tokens(grant).get().await.unwrap();
-        assert_eq!(send_with_token(server.get("API"), &token).await, StatusCode::OK);
-        revoke(RevocationEndpoint::discover(server.get("ISSUER"), client).unwrap(), &token).await;
-        assert_eq!(send_with_token(server.get("API"), &token).await, StatusCode::UNAUTHORIZED);
-    }
-    let other = Client::private_key_jwt("cc-jwt-es256", key()).audience("https://other.example.com");
-    let grant = ClientCredentials::from_issuer(server.get("ISSUER"), other).unwrap();
-    let error = failed_call(grant, server.get("API")).await;
-    assert_eq!(error.kind(), ErrorKind::ClientRejected, "an audience of the application wins: {error}");
-}
-
 // ===== Glewlwyd =====
 
 /// This issuer has a path, and only the last of the three addresses has a document.
@@ -136,27 +115,14 @@ async fn glewlwyd_is_discovered_at_an_appended_address() {
     assert_eq!(call(device, server.api("OIDC")).await.0, StatusCode::OK);
 }
 
-/// By default the audience of an assertion is the issuer. This server accepts its token endpoint only.
-#[cfg(feature = "jwt")]
-#[tokio::test]
-async fn glewlwyd_needs_the_token_endpoint_as_audience() {
-    let Some(server) = glewlwyd::server().await else { return };
-    let client = Client::private_key_jwt("cc-jwt", crate::signing::key(server.get("CLIENT_KEY_RS256")));
-    let grant = |client| ClientCredentials::from_issuer(server.of("OIDC", "ISSUER"), client).unwrap();
-    let error = tokens(grant(client.clone()).scope("api:read").unwrap()).get().await.unwrap_err();
-    assert_eq!(error.status(), Some(StatusCode::FORBIDDEN), "{error}");
-    let client = client.audience(server.token_url("OIDC"));
-    tokens(grant(client).scope("api:read").unwrap()).get().await.unwrap();
-}
-
 fn open_complete_url(user: &User, prompt: &tower_oauth2::grant::DevicePrompt) {
     user.open(prompt.verification_uri_complete().expect("both servers have it"));
 }
 
-fn tokens(grant: impl Grant) -> Tokens {
+pub(crate) fn tokens(grant: impl Grant) -> Tokens {
     OAuth2Layer::new(grant).token_service(plain::client()).tokens()
 }
 
-async fn revoke(endpoint: RevocationEndpoint, token: &Token) {
+pub(crate) async fn revoke(endpoint: RevocationEndpoint, token: &Token) {
     endpoint.revoke(&Transport::new(plain::client()), token).await.unwrap();
 }

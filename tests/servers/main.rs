@@ -8,6 +8,8 @@ mod authorization_code;
 #[cfg(feature = "loopback")]
 mod authorization_details;
 mod device_code;
+#[cfg(feature = "jwt")]
+mod discovered_audience;
 #[cfg(feature = "loopback")]
 mod discovered_logins;
 mod discovery;
