@@ -157,5 +157,5 @@ fn lookup(locked: &LockedState, newer_than: Option<u64>) -> Lookup<Arc<Task>> {
 }
 
 fn failed(kind: ErrorKind) -> Acquire {
-    Acquire::Failed(CachedError::uncached(Error::new(kind, "")))
+    Acquire::Failed(CachedError::for_one_caller(Error::new(kind, "")))
 }

@@ -225,15 +225,15 @@ pub(crate) struct CachedError {
 }
 
 impl CachedError {
-    /// Creates an error for one caller. Other callers do not get it.
-    pub(crate) fn uncached(error: Error) -> Self {
+    /// Creates an error for one caller. It is not kept in the state, so other callers do not get it.
+    pub(crate) fn for_one_caller(error: Error) -> Self {
         Self { error, retry: None, grace_until: None, is_hidden: false, epoch: None }
     }
 
     /// Creates an error that no caller gets. The waiters acquire a token again.
     pub(super) fn hidden(error: Error, now: Now) -> Self {
         let at_once = Some(Deadline::from_now(now, Duration::ZERO));
-        Self { retry: at_once, grace_until: at_once, is_hidden: true, ..Self::uncached(error) }
+        Self { retry: at_once, grace_until: at_once, is_hidden: true, ..Self::for_one_caller(error) }
     }
 
     /// Returns whether waiters acquire a token again instead of returning the error.
@@ -244,12 +244,12 @@ impl CachedError {
     /// Creates an error that callers get until `wait` has passed.
     pub(super) fn new(error: Error, wait: Duration, now: Now, epoch: u64) -> Self {
         if error.needs_user() {
-            return Self { epoch: Some(epoch), ..Self::uncached(error) };
+            return Self { epoch: Some(epoch), ..Self::for_one_caller(error) };
         }
         let (retry, grace_until) =
             (Deadline::from_now(now, wait), Deadline::from_now(now, wait.max(GRACE_PERIOD / 10)));
         let error = error.with_retry_at(retry.wall());
-        Self { retry: Some(retry), grace_until: Some(grace_until), epoch: Some(epoch), ..Self::uncached(error) }
+        Self { retry: Some(retry), grace_until: Some(grace_until), epoch: Some(epoch), ..Self::for_one_caller(error) }
     }
 
     pub(super) fn is_from_epoch(&self, epoch: u64) -> bool {

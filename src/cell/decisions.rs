@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::cached::{CachedError, CachedToken};
+use super::cached::{CachedError, CachedToken, Outcome};
+use crate::error::Error;
+use crate::token::Token;
 
 /// The result of looking up the token. `F` is the handle of a refresh task.
 #[derive(Debug)]
@@ -27,13 +29,24 @@ pub(super) enum RefreshDecision<F> {
     Start,
 }
 
+/// Describes what the result of a refresh task has changed.
+#[derive(Debug)]
+pub(super) enum Completion {
+    /// The outcome for the waiters.
+    Applied(Outcome),
+    /// The result has no effect. The caller drops it after releasing the lock, because it can own user code.
+    Ignored(#[expect(dead_code, reason = "only dropped")] Result<Token, Error>),
+}
+
 /// The consequence of a rejected token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RejectionOutcome {
     /// The caller must start a refresh.
     StartRefresh,
-    /// A newer token exists, or a refresh task is running.
-    Superseded,
+    /// The rejected token is not the current one: it was replaced, invalidated or withheld before.
+    NotCurrent,
+    /// A refresh task is running already.
+    AlreadyRefreshing,
     /// The token stays in use, because it is too early for another refresh.
     TooEarly,
 }

@@ -72,49 +72,50 @@ impl TokenCell {
             (_, None) => NextStep::Refresh,
         }
     }
+
+    /// Returns how long to pause after a failed refresh: until the end of the back-off.
+    fn pause_after_failure(&self) -> Duration {
+        match self.next_step() {
+            NextStep::Wait(Some(left)) => left.clamp(MIN_PAUSE, MAX_SLEEP),
+            // The error is not cached, or its back-off is zero. The next attempt must not follow at once.
+            _ => MAX_SLEEP,
+        }
+    }
 }
 
 /// Keeps the token fresh until the cell is dropped.
 pub(super) async fn keep_fresh(weak: Weak<TokenCell>) {
     let Some(mut wakeup) = weak.upgrade().map(|cell| cell.waiters.subscribe()) else { return };
-    loop {
-        let next = match weak.upgrade() {
-            Some(cell) => cell.next_step(),
-            None => return,
-        };
+    while let Some(next) = weak.upgrade().map(|cell| cell.next_step()) {
         match next {
             NextStep::Wait(limit) => wait(&mut wakeup, limit).await,
             NextStep::Poll(task) => poll_fn(|cx| poll_task(&task, &mut wakeup, cx)).await,
-            NextStep::Refresh => {
-                let (acquired, before) = match weak.upgrade() {
-                    Some(cell) => (cell.start_refresh(Reason::Proactive, None, None), cell.newest_generation()),
-                    None => return,
-                };
-                let has_token = match acquired {
-                    Acquire::Wait(wait_future) => matches!(wait_future.await, Waited::Token(_)),
-                    Acquire::Token(_) => true,
-                    Acquire::Failed(_) => false,
-                };
-                let Some(cell) = weak.upgrade() else { return };
-                // The change that this refresh made must not end the pause below.
-                wakeup = cell.waiters.subscribe();
-                let newest = cell.newest_generation();
-                // The wait may have failed although another call has replaced the token.
-                let has_token = has_token || newest != before;
-                let limit = if has_token {
-                    MIN_PAUSE
-                } else if let NextStep::Wait(Some(left)) = cell.next_step() {
-                    left.clamp(MIN_PAUSE, MAX_SLEEP)
-                } else {
-                    // The error is not cached, or its back-off is zero. The next attempt must not follow at once.
-                    MAX_SLEEP
-                };
-                drop(cell);
-                let must_wait = |cell: Arc<TokenCell>| has_token || cell.newest_generation() == newest;
-                pause(&mut wakeup, limit, || weak.upgrade().is_some_and(must_wait)).await;
-            }
+            NextStep::Refresh => refresh_and_pause(&weak, &mut wakeup).await,
         }
     }
+}
+
+/// Refreshes the token, and then pauses, so that the next refresh does not follow at once. Returns early if the cell was dropped.
+async fn refresh_and_pause(weak: &Weak<TokenCell>, wakeup: &mut Wakeup) {
+    let Some(cell) = weak.upgrade() else { return };
+    let acquired = cell.start_refresh(Reason::Proactive, None, None);
+    let before = cell.newest_generation();
+    drop(cell);
+    let has_token = match acquired {
+        Acquire::Wait(wait_future) => matches!(wait_future.await, Waited::Token(_)),
+        Acquire::Token(_) => true,
+        Acquire::Failed(_) => false,
+    };
+    let Some(cell) = weak.upgrade() else { return };
+    // The change that this refresh made must not end the pause.
+    *wakeup = cell.waiters.subscribe();
+    let newest = cell.newest_generation();
+    // The wait may have failed although another call has replaced the token.
+    let is_refreshed = has_token || newest != before;
+    let limit = if is_refreshed { MIN_PAUSE } else { cell.pause_after_failure() };
+    drop(cell);
+    let must_wait = |cell: Arc<TokenCell>| is_refreshed || cell.newest_generation() == newest;
+    pause(wakeup, limit, || weak.upgrade().is_some_and(must_wait)).await;
 }
 
 /// Waits for a change of the cell, for at most `limit`.

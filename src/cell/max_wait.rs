@@ -37,6 +37,6 @@ impl BoundedWait {
         }
         let error =
             Error::new(ErrorKind::Timeout, "no token was obtained within the maximum wait; the refresh continues");
-        Poll::Ready(Waited::Failed(CachedError::uncached(error)))
+        Poll::Ready(Waited::Failed(CachedError::for_one_caller(error)))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use super::attempt::{Attempt, Trigger};
 use super::cached::Freshness;
-use super::decisions::OfferOutcome;
+use super::decisions::{Completion, OfferOutcome};
 use super::reentrancy::{is_reentrant, run_grant};
 use super::registry::sequence_number;
 use super::token_cell::{CellState, Options, Task, TokenCell};
@@ -83,26 +83,26 @@ impl TokenCell {
         rotation: &Rotation,
         recorder: &RefreshRecorder,
     ) {
-        let (outcome, is_superseded) = self.update(|state, _, now, inputs| {
+        let (completion, is_superseded) = self.update(|state, _, now, inputs| {
             let is_superseded = state.is_superseded(attempt);
             let is_running = state.running_task().is_some_and(|running| Arc::as_ptr(running) == task.as_ptr());
             if result.is_err() {
                 state.rotate(|sent| rotation.replacement(sent));
             }
-            let outcome = state.complete(attempt, is_running, result, now, inputs);
+            let completion = state.complete(attempt, is_running, result, now, inputs);
             // Set while the lock is held, so that waiters find either the running task or its outcome.
-            if let (Ok(outcome), Some(task)) = (&outcome, task.upgrade()) {
+            if let (Completion::Applied(outcome), Some(task)) = (&completion, task.upgrade()) {
                 task.set_outcome(outcome.clone());
             }
-            (outcome, is_superseded)
+            (completion, is_superseded)
         });
         let superseded = Error::new(ErrorKind::Timeout, "another attempt has replaced this one");
         recorder.finish(&FinishedRefresh {
-            is_superseded: is_superseded || outcome.is_err(),
-            result: match &outcome {
-                Ok(Ok(token)) => Ok((&token.token, sequence_number(token.generation))),
-                Ok(Err(error)) => Err(&error.error),
-                Err(_) => Err(&superseded),
+            is_superseded: is_superseded || matches!(completion, Completion::Ignored(_)),
+            result: match &completion {
+                Completion::Applied(Ok(token)) => Ok((&token.token, sequence_number(token.generation))),
+                Completion::Applied(Err(error)) => Err(&error.error),
+                Completion::Ignored(_) => Err(&superseded),
             },
             has_valid_token: self.freshness() != Freshness::Stale,
         });

@@ -105,7 +105,7 @@ impl TokenCell {
         }
         let effect = match outcome {
             RejectionOutcome::StartRefresh => RejectionEffect::Refresh,
-            RejectionOutcome::Superseded => RejectionEffect::Superseded,
+            RejectionOutcome::NotCurrent | RejectionOutcome::AlreadyRefreshing => RejectionEffect::Superseded,
             RejectionOutcome::TooEarly => RejectionEffect::Backoff,
         };
         self.observer.record(&Event::TokenRejected(sequence_number(generation), effect));

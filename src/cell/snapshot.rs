@@ -47,8 +47,7 @@ impl TokenCell {
         if freshness == Freshness::Fresh
             && !self.observes_responses()
             && let Some(locked) = try_lock(&self.locked)
-            && locked.state.is_settled()
-            && locked.state.current().is_some_and(|current| Arc::ptr_eq(current, token))
+            && locked.state.is_accepted(token)
             // Each request with a bound token needs a proof of its own.
             && !token.token.is_dpop()
         {

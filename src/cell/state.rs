@@ -7,8 +7,8 @@ mod tests;
 use std::sync::Arc;
 
 use super::attempt::Attempt;
-use super::cached::{CachedError, CachedToken, Outcome};
-use super::decisions::{OfferOutcome, RejectionOutcome};
+use super::cached::{CachedError, CachedToken};
+use super::decisions::{Completion, OfferOutcome, RejectionOutcome};
 use super::rejection_backoff::RejectionBackoff;
 use super::timing::Timing;
 use crate::clock::{Deadline, Now};
@@ -81,13 +81,9 @@ impl<F: Clone> TokenState<F> {
         self.task = Some(task);
     }
 
-    /// Applies the result of a refresh task, and returns its outcome for the waiters.
+    /// Applies the result of a refresh task.
     ///
     /// If the task was cancelled by the watchdog, `is_running` is false. Its token is then used unless the cell has a newer one.
-    ///
-    /// # Errors
-    ///
-    /// Returns a result that has no effect, so that the caller drops it after releasing the lock.
     pub(super) fn complete(
         &mut self,
         attempt: &Attempt,
@@ -95,38 +91,53 @@ impl<F: Clone> TokenState<F> {
         result: Result<Token, Error>,
         now: Now,
         inputs: &Inputs<'_>,
-    ) -> Result<Outcome, Result<Token, Error>> {
+    ) -> Completion {
         if self.is_superseded(attempt) {
-            return Err(result);
+            return Completion::Ignored(result);
         }
         if is_running {
             self.task = None;
         }
         match result {
-            // During the refresh, another process has saved a newer token. The waiters get that one.
-            Ok(token) if is_running && self.current().is_some_and(|newest| newest.token.is_newer_than(&token)) => {
-                self.reset_failures();
-                self.newest.clone().map(Ok).ok_or(Ok(token))
-            }
-            Ok(token) if is_running || attempt.generation == self.generation => {
-                let is_same = attempt.previous.as_ref().is_some_and(|previous| previous.is_same(&token));
-                let mut token = self.new_token(token, now, inputs);
-                if attempt.reason != Reason::Missing {
-                    token = token.with_min_interval(now);
-                }
-                if is_same {
-                    token = token.without_skew(now);
-                }
-                Ok(Ok(self.set_newest(token)))
-            }
-            Ok(token) => Err(Ok(token)),
+            Ok(token) => self.succeed(attempt, is_running, token, now, inputs),
             Err(error) => {
                 if error.spent_refresh_token() {
                     self.drop_refresh_token(attempt.previous.as_ref());
                 }
-                if is_running { Ok(Err(self.fail(attempt, error, now, inputs))) } else { Err(Err(error)) }
+                match is_running {
+                    true => Completion::Applied(Err(self.fail(attempt, error, now, inputs))),
+                    false => Completion::Ignored(Err(error)),
+                }
             }
         }
+    }
+
+    fn succeed(
+        &mut self,
+        attempt: &Attempt,
+        is_running: bool,
+        token: Token,
+        now: Now,
+        inputs: &Inputs<'_>,
+    ) -> Completion {
+        // During the refresh, another process has saved a newer token. The waiters get that one.
+        if is_running && let Some(newer) = self.current().filter(|current| current.token.is_newer_than(&token)).cloned()
+        {
+            self.reset_failures();
+            return Completion::Applied(Ok(newer));
+        }
+        if !is_running && attempt.generation != self.generation {
+            return Completion::Ignored(Ok(token));
+        }
+        let is_same = attempt.previous.as_ref().is_some_and(|previous| previous.is_same(&token));
+        let mut token = self.new_token(token, now, inputs);
+        if attempt.reason != Reason::Missing {
+            token = token.with_min_interval(now);
+        }
+        if is_same {
+            token = token.without_skew(now);
+        }
+        Completion::Applied(Ok(self.set_newest(token)))
     }
 
     /// Cancels a refresh task that makes no progress. Its waiters get the error.
@@ -234,12 +245,12 @@ impl<F: Clone> TokenState<F> {
         inputs: &Inputs<'_>,
     ) -> RejectionOutcome {
         if !self.is_current_generation(generation) {
-            return RejectionOutcome::Superseded;
+            return RejectionOutcome::NotCurrent;
         }
         self.rejected = true;
         let may_refresh = self.rejections.record_rejection(now, inputs.timing);
         let outcome = match &self.task {
-            Some(_) => RejectionOutcome::Superseded,
+            Some(_) => RejectionOutcome::AlreadyRefreshing,
             None if may_refresh && self.backoff_error(now).is_none() => {
                 self.rejections.record_refresh_start(now, inputs.timing, inputs.jitter);
                 RejectionOutcome::StartRefresh

@@ -46,6 +46,12 @@ impl Entry {
         Self { generation, login: 0, token, is_refresh: false }
     }
 
+    /// Returns the version: [`generation`](Self::generation) is its public name. Inside the crate, a generation is the number of a token in
+    /// a cell.
+    pub(crate) fn version(&self) -> u64 {
+        self.generation
+    }
+
     /// Returns whether the token was refreshed from the stored token. If the store has no entry any more, the user has logged out during
     /// the refresh, and [`save`](super::TokenStore::save) returns an error.
     ///

@@ -53,9 +53,9 @@ impl<F: Clone> TokenState<F> {
         self.current().filter(|token| token.generation > generation && token.in_grace_period(now))
     }
 
-    /// Returns whether a response has accepted the token, and none has rejected it.
-    pub(in crate::cell) fn is_settled(&self) -> bool {
-        self.accepted && !self.rejected
+    /// Returns whether this is the current token, a response has accepted it, and none has rejected it.
+    pub(in crate::cell) fn is_accepted(&self, token: &Arc<CachedToken>) -> bool {
+        self.accepted && !self.rejected && self.current().is_some_and(|current| Arc::ptr_eq(current, token))
     }
 
     /// Returns whether no response has accepted the newest token yet.

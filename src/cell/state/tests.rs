@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::cell::cached::Outcome;
 use crate::cell::decisions::Lookup;
 use crate::clock;
 
@@ -17,8 +18,12 @@ fn with_inputs<R>(run: impl FnOnce(&Inputs<'_>) -> R) -> R {
     run(&Inputs { timing: &timing, scheme: &scheme, jitter: 0.5 })
 }
 
+/// Returns `None` if the result has no effect.
 fn complete(state: &mut Numbered, attempt: &Attempt, result: Result<Token, Error>) -> Option<Outcome> {
-    with_inputs(|inputs| state.complete(attempt, true, result, clock::now(), inputs)).ok()
+    match with_inputs(|inputs| state.complete(attempt, true, result, clock::now(), inputs)) {
+        Completion::Applied(outcome) => Some(outcome),
+        Completion::Ignored(_) => None,
+    }
 }
 
 fn refresh(state: &mut Numbered, result: Result<Token, Error>) -> Outcome {
@@ -78,7 +83,7 @@ fn a_rejection_of_an_older_token_has_no_effect() {
     refresh(&mut state, Ok(token("a"))).unwrap();
     let old = state.generation;
     refresh(&mut state, Ok(token("b"))).unwrap();
-    assert_eq!(reject(&mut state, old), RejectionOutcome::Superseded);
+    assert_eq!(reject(&mut state, old), RejectionOutcome::NotCurrent);
     assert_eq!(lookup(&state), "b");
 }
 
@@ -108,7 +113,8 @@ fn the_result_of_a_cancelled_task_is_used_only_if_no_newer_token_arrived() {
     with_inputs(|inputs| state.cancel(&attempt, failure(), now, inputs));
     assert_eq!(lookup(&state), "Overloaded");
     let late = |state: &mut Numbered, result| {
-        with_inputs(|inputs| state.complete(&attempt, false, result, now, inputs)).is_ok()
+        let completion = with_inputs(|inputs| state.complete(&attempt, false, result, now, inputs));
+        matches!(completion, Completion::Applied(_))
     };
     assert!(!late(&mut state, Err(failure())));
     assert!(late(&mut state, Ok(token("late"))));
@@ -138,7 +144,7 @@ fn a_rejected_token_stays_in_use_only_if_it_was_accepted_before() {
         assert_eq!(reject(&mut state, generation), RejectionOutcome::StartRefresh);
         state.start(1);
         assert_eq!(lookup(&state), expected);
-        assert!(!state.is_settled());
+        assert!(!state.is_accepted(state.newest().unwrap()));
         // If there is no newer token, it is sent again.
         refresh(&mut state, Err(failure())).unwrap_err();
         assert_eq!(lookup(&state), "a");

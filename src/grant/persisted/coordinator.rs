@@ -125,7 +125,7 @@ impl<S: TokenStore> Coordinator<S> {
         let stored = self.load(session).await;
         let forgotten = match stored.as_ref() {
             StoreContent::Holds(entry) if !input.has_forgotten(session, entry) => return stored.held(),
-            StoreContent::Holds(entry) => Some(entry.generation),
+            StoreContent::Holds(entry) => Some(entry.version()),
             StoreContent::Empty => None,
             StoreContent::Unknown => input.known.map(|known| known.version),
         };
@@ -146,7 +146,7 @@ impl<S: TokenStore> Coordinator<S> {
     ) -> Option<Entry> {
         let entry = entry?;
         if input.has_forgotten(session, &entry) {
-            self.ok_or_report(session, self.entry.clear(entry.generation).await);
+            self.ok_or_report(session, self.entry.clear(entry.version()).await);
             return None;
         }
         Some(entry)

@@ -8,7 +8,7 @@ use super::refresh_plan::{RefreshPlan, plan_refresh};
 use crate::dpop::Dpop;
 use crate::error::Error;
 use crate::grant::{Context, Grant};
-use crate::store::TokenStore;
+use crate::store::{Entry, TokenStore};
 use crate::token::Token;
 
 impl<G: Grant, S: TokenStore> Grant for Persisted<G, S> {
@@ -24,7 +24,7 @@ impl<G: Grant, S: TokenStore> Grant for Persisted<G, S> {
         let (lock, stored) = coordinator.lock_and_load(&session, input.is_proactive()).await?;
         input.learn_known(stored.as_ref());
         let has_logged_out = coordinator.has_logged_out(&session, &input, stored.as_ref()).await;
-        let stored_version = stored.as_ref().map(|entry| entry.generation);
+        let stored_version = stored.as_ref().map(Entry::version);
         let entry = coordinator.clear_if_forgotten(&session, &input, stored.held()).await;
         if let Some(token) = Coordinator::<S>::adopt_if_newer(&session, &input, entry.as_ref()) {
             return Ok(token);

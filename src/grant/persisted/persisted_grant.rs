@@ -190,7 +190,7 @@ impl<G, S: TokenStore> Persisted<G, S> {
         let stored_entry = &self.coordinator.entry;
         self.coordinator.sessions.end_saves();
         let mut lock = stored_entry.lock(stored_entry.lock_timeout, || {}).await??;
-        let stored = stored_entry.load().await?.map_or(0, |entry| entry.generation);
+        let stored = stored_entry.load().await?.map_or(0, |entry| entry.version());
         let entry = Entry::new(token, version::next(stored, None)?).with_login(version::new_login());
         stored_entry.save(&entry, &mut lock).await
     }

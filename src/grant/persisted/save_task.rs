@@ -128,10 +128,10 @@ impl<S: TokenStore> SaveTask<S> {
                     return Ok(self.saved(&entry));
                 }
                 // Another process has saved a token after this one was obtained.
-                Some(entry) if self.base.is_some_and(|base| entry.generation > base) => {
+                Some(entry) if self.base.is_some_and(|base| entry.version() > base) => {
                     return Ok(SaveOutcome::Superseded);
                 }
-                Some(entry) => Some(entry.generation),
+                Some(entry) => Some(entry.version()),
                 None if is_refresh && self.entry.was_cleared().await? => return Ok(SaveOutcome::Superseded),
                 None => None,
             },
@@ -185,7 +185,7 @@ impl<S: TokenStore> SaveTask<S> {
 
     fn saved(&self, entry: &Entry) -> SaveOutcome {
         let stored_as =
-            StoredAs { version: entry.generation, login: self.new.login, logouts_before: self.new.logouts_before };
+            StoredAs { version: entry.version(), login: self.new.login, logouts_before: self.new.logouts_before };
         self.session.record_seen(stored_as);
         SaveOutcome::Saved(stored_as)
     }

@@ -71,8 +71,9 @@ impl<S: TokenStore> StoredEntry<S> {
         with_timeout(|| S::save(&self.store, &self.key, entry, lock)).await
     }
 
-    pub(super) async fn clear(&self, generation: u64) -> Result<(), Error> {
-        with_timeout(|| S::clear(&self.store, &self.key, generation)).await
+    /// Removes the entry, unless its version is greater than `version`.
+    pub(super) async fn clear(&self, version: u64) -> Result<(), Error> {
+        with_timeout(|| S::clear(&self.store, &self.key, version)).await
     }
 
     /// Returns whether a missing entry was cleared by a logout, and not lost by the store.

@@ -1,5 +1,4 @@
-//! The versions of stored tokens. The version of an entry is its [`generation`](Entry::generation). It is not a generation of a cell, which
-//! is an order within one process.
+//! The versions of stored tokens, which order them for all processes. The generations of a cell are an order within one process.
 
 use sha2::{Digest as _, Sha256};
 
@@ -15,22 +14,22 @@ const RANDOM_BITS: u32 = 11;
 
 /// Returns whether an entry is newer than the known version. Each entry is newer than `None`.
 pub(super) fn is_newer(entry: &Entry, known: Option<StoredAs>) -> bool {
-    known.is_none_or(|known| entry.generation > known.version)
+    known.is_none_or(|known| entry.version() > known.version)
 }
 
 /// Returns whether two entries are the same. The whole token is compared, because another process may have saved another one under the
 /// same version.
 pub(super) fn is_same(entry: &Entry, other: &Entry) -> bool {
-    entry.generation == other.generation && entry.token.is_same_stored(&other.token)
+    entry.version() == other.version() && entry.token.is_same_stored(&other.token)
 }
 
 /// Returns whether an entry was forgotten: it is older than the forgotten token, or was refreshed from it.
 pub(super) fn is_forgotten(entry: &Entry, forgotten: StoredAs) -> bool {
-    entry.generation <= forgotten.version || login(entry) == forgotten.login
+    entry.version() <= forgotten.version || login(entry) == forgotten.login
 }
 
 pub(super) fn stored_as(entry: &Entry) -> StoredAs {
-    StoredAs { version: entry.generation, login: login(entry), logouts_before: logouts::count() }
+    StoredAs { version: entry.version(), login: login(entry), logouts_before: logouts::count() }
 }
 
 /// Returns a version that is greater than the stored one (zero if there is no entry) and than the newest known one.
