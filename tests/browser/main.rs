@@ -7,6 +7,8 @@
 mod chromium;
 #[path = "../servers/harness.rs"]
 mod harness;
+#[path = "../servers/or_skip.rs"]
+mod or_skip;
 #[allow(dead_code)]
 #[path = "../servers/plain.rs"]
 mod plain;
@@ -21,7 +23,8 @@ use tokio::sync::mpsc;
 use tower_oauth2::{ErrorKind, client::Client, grant::AuthorizationCode};
 
 use self::chromium::{Chromium, View};
-use self::harness::{Server, or_skip};
+use self::harness::Server;
+use self::or_skip::or_skip;
 
 const DESKTOP: View = View { name: "desktop", width: 800, height: 480, phone: false, dark: false };
 const PHONE: View = View { name: "phone", width: 360, height: 640, phone: true, dark: false };

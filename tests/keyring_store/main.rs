@@ -7,12 +7,8 @@
 mod inside;
 mod session;
 
-#[allow(dead_code, reason = "of what starts the authorization servers, only the skipping is used")]
-#[path = "../servers/harness.rs"]
-mod harness;
-#[allow(dead_code, reason = "the harness needs it")]
-#[path = "../servers/process.rs"]
-mod process;
+#[path = "../servers/or_skip.rs"]
+mod or_skip;
 #[path = "../../examples/support/mod.rs"]
 mod support;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::harness::or_skip;
+use crate::or_skip::or_skip;
 
 /// Unlocks the keyring with a password. The keyring ends with the session.
 const SESSION: &str = r#"

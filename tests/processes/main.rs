@@ -14,12 +14,13 @@ mod course;
 #[path = "../servers/exclusive.rs"]
 mod exclusive;
 mod fleet;
-#[allow(dead_code)]
 #[path = "../servers/harness.rs"]
 mod harness;
 mod ledger;
 mod login;
 mod logout;
+#[path = "../servers/or_skip.rs"]
+mod or_skip;
 #[allow(dead_code)]
 #[path = "../servers/plain.rs"]
 mod plain;
@@ -39,8 +40,8 @@ mod watched;
 use std::path::Path;
 
 use self::course::Course;
-use self::harness::or_skip;
 use self::login::StoreLocation;
+use self::or_skip::or_skip;
 use self::redis::Redis;
 
 #[tokio::test]

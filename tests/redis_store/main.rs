@@ -14,9 +14,8 @@ mod server;
 mod subscriptions;
 mod tls;
 
-#[allow(dead_code, reason = "of what starts the authorization servers, only the skipping is used")]
-#[path = "../servers/harness.rs"]
-mod harness;
+#[path = "../servers/or_skip.rs"]
+mod or_skip;
 #[path = "../servers/process.rs"]
 mod process;
 #[path = "../../examples/support/mod.rs"]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tower_oauth2::store::RedisStore;
 
-use crate::harness::or_skip;
+use crate::or_skip::or_skip;
 use crate::process::{ProcessGuard, spawn};
 
 /// A server on a free port, stopped on drop.

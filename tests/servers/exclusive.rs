@@ -7,7 +7,8 @@ use http_body_util::Full;
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::harness::{Server, or_skip};
+use crate::harness::Server;
+use crate::or_skip::or_skip;
 use crate::plain::{self, get, send};
 
 pub(crate) struct ExclusiveServer {

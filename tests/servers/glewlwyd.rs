@@ -8,7 +8,8 @@ use http::StatusCode;
 use tokio::sync::{Mutex, MutexGuard};
 use tower_oauth2::{ErrorKind, OAuth2Layer, Token, Tokens, client::Client, grant::ClientCredentials};
 
-use crate::harness::{Server, or_skip};
+use crate::harness::Server;
+use crate::or_skip::or_skip;
 use crate::plain::{self, Credentials, failed_call, post_token};
 
 const SPECIAL: &str = "a b+c:d%e&f=g/h";

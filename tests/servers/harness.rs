@@ -1,7 +1,6 @@
 //! Starts an authorization server with its `start` script, and stops it when the tests have ended.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 
 use crate::process::{ProcessGuard, spawn};
@@ -51,20 +50,4 @@ impl Server {
     pub(crate) fn get(&self, name: &str) -> &str {
         self.values.get(name).unwrap_or_else(|| panic!("the server has no {name}"))
     }
-}
-
-/// Returns the server, or another program that a test needs, or `None` if it does not start on this machine. In that case it
-/// prints a line that `cargo test` does not capture, or panics with `TOWER_OAUTH2_SERVERS=required`.
-pub(crate) fn or_skip<'a, P>(name: &str, program: &'a Result<P, String>) -> Option<&'a P> {
-    let why = match program {
-        Ok(program) => return Some(program),
-        Err(why) => why,
-    };
-    let required = std::env::var("TOWER_OAUTH2_SERVERS").is_ok_and(|value| value == "required");
-    assert!(!required, "{name} does not start here: {why}");
-    let thread = std::thread::current();
-    let test = thread.name().unwrap_or("a test");
-    // `cargo test` would capture `eprintln!`.
-    let _ = writeln!(std::io::stderr(), "\nNOT RUN: {test}: {name} does not start here: {why}");
-    None
 }

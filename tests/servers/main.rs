@@ -24,6 +24,7 @@ mod https;
 #[cfg(all(feature = "https", feature = "jwt", feature = "file-source"))]
 mod mutual_tls;
 mod oidc_provider;
+mod or_skip;
 mod password;
 mod plain;
 mod process;

@@ -8,6 +8,8 @@ mod dpop_proofs;
 mod files;
 mod foreign_verifiers;
 mod jwt_bearer;
+#[path = "../servers/or_skip.rs"]
+mod or_skip;
 mod other_grants;
 mod secrets;
 mod sources;
