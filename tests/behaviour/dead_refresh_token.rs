@@ -9,7 +9,7 @@ use tower_oauth2::grant::RefreshToken;
 use tower_oauth2::store::{Entry, Key, MemoryStore, TokenStore};
 use tower_oauth2::{ErrorKind, OAuth2Layer, Token};
 
-use crate::support::{API_URL, Body, TOKEN_URL, answer, get, mock_service, pass, token_endpoint};
+use crate::support::{API_URL, Body, TOKEN_URL, answer, get, mock_service, pass, spawn_refresh, token_endpoint};
 use crate::unlocked_store::UnlockedStore;
 
 const LATER: Duration = Duration::from_secs(150);
@@ -59,10 +59,7 @@ async fn the_token_that_another_process_saves_meanwhile_is_kept() {
     server.next_authorization().await;
     request.await.unwrap().unwrap();
     assert_eq!(tokens.peek().unwrap().refresh_token(), Some("r1"));
-    let waiting = tokio::spawn({
-        let tokens = tokens.clone();
-        async move { tokens.refresh().await }
-    });
+    let waiting = spawn_refresh(&tokens);
     let (_, respond) = server.token_request().await;
     put(&store, &key, token("r2", HOUR), 6).await;
     pass(Duration::from_secs(1)).await;

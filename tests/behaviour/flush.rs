@@ -10,7 +10,7 @@ use tower::{Service as _, ServiceExt};
 use tower_oauth2::grant::{Context, grant_fn};
 use tower_oauth2::{OAuth2Layer, Token, Tokens};
 
-use crate::support::{API_URL, answer, get, layer, mock_service, pass, token, token_endpoint};
+use crate::support::{API_URL, answer, get, layer, mock_service, pass, spawn_refresh, token, token_endpoint};
 
 fn flushed(tokens: &Tokens) -> tokio::task::JoinHandle<()> {
     let tokens = tokens.clone();
@@ -213,10 +213,7 @@ async fn requests_are_sent_meanwhile() {
     let (mut service, mut server) = mock_service(&layer());
     service.tokens().set(Token::bearer("a").unwrap());
     service.ready().await.unwrap();
-    let refreshed = tokio::spawn({
-        let tokens = service.tokens();
-        async move { tokens.refresh().await }
-    });
+    let refreshed = spawn_refresh(&service.tokens());
     let (_, respond) = server.token_request().await;
     let flushed = flushed(&service.tokens());
     let sent = service.call(get(API_URL));

@@ -14,10 +14,10 @@ use tower_oauth2::{ErrorKind, OAuth2Layer, Token};
 
 use crate::support::{self, TokenService, answer, grant, layer, ours, pass, token, token_endpoint};
 
-type Channel = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
+pub(crate) type Channel = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
 
 /// A channel to a service that requires a token, and returns an empty response with a status.
-fn channel() -> Channel {
+pub(crate) fn channel() -> Channel {
     Channel::new(service_fn(async |request: Request<Body>| {
         assert!(request.headers().contains_key("authorization"));
         let mut response = Response::new(Body::empty());

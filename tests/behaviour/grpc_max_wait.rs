@@ -4,31 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::Request;
 use tokio::time::Instant;
-use tonic::body::Body;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use tower::util::BoxCloneSyncService;
-use tower::{BoxError, Layer, service_fn};
+use tower::{Layer, service_fn};
 use tower_oauth2::{OAuth2Layer, Tokens};
 
+use crate::grpc::channel;
 use crate::support::{self, TokenService, answer, grant, pass, token};
 
 const HALF: Duration = Duration::from_millis(500);
-
-type Channel = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
-
-fn channel() -> Channel {
-    Channel::new(service_fn(async |request: Request<Body>| {
-        assert!(request.headers().contains_key("authorization"));
-        let mut response = Response::new(Body::empty());
-        response.headers_mut().insert("content-type", "application/grpc".parse()?);
-        response.headers_mut().insert("grpc-status", "0".parse()?);
-        Ok(response)
-    }))
-}
 
 /// Makes a gRPC call with a deadline of half a second. The token endpoint takes ten seconds.
 async fn call(max_wait: Option<Duration>) -> (Status, Duration, Tokens, Arc<AtomicUsize>) {

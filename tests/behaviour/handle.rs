@@ -5,7 +5,7 @@ use std::time::Duration;
 use tower::{Service as _, ServiceExt};
 use tower_oauth2::{ErrorKind, OAuth2Layer, Token};
 
-use crate::support::{API_URL, Body, answer, get, grant, layer, mock_service, pass, token};
+use crate::support::{API_URL, Body, answer, get, grant, layer, mock_service, pass, spawn_refresh, token};
 
 fn bearer(text: &str) -> Token {
     Token::bearer(text).unwrap()
@@ -36,10 +36,7 @@ async fn after_a_service_was_polled_it_sends_token_requests_through_it() {
     tokens.set(bearer("a"));
     service.ready().await.unwrap();
 
-    let refreshed = tokio::spawn({
-        let tokens = tokens.clone();
-        async move { tokens.refresh().await }
-    });
+    let refreshed = spawn_refresh(&tokens);
     server.issue_token(token("b", 3600)).await;
     assert_eq!(refreshed.await.unwrap().unwrap().access_token(), "b");
     assert_eq!(tokens.get().await.unwrap().access_token(), "b");
@@ -53,10 +50,7 @@ async fn a_failed_refresh_keeps_the_token_and_the_next_one_ignores_the_back_off(
     tokens.set(bearer("a"));
     service.ready().await.unwrap();
     for _ in 0..2 {
-        let refreshed = tokio::spawn({
-            let tokens = tokens.clone();
-            async move { tokens.refresh().await }
-        });
+        let refreshed = spawn_refresh(&tokens);
         let (_, respond) = server.token_request().await;
         respond.send_response(answer(500, ""));
         assert_eq!(refreshed.await.unwrap().unwrap_err().kind(), ErrorKind::Overloaded);
@@ -85,9 +79,7 @@ async fn the_refresh_token_of_a_forgotten_token_is_not_used() {
     service.tokens().set(bearer("a").with_refresh_token("r"));
     service.tokens().forget();
     let sent = tokio::spawn(service.oneshot(get(API_URL)));
-    let (form, respond) = server.token_request().await;
-    assert_eq!(form[0].1, "client_credentials");
-    respond.send_response(answer(200, token("b", 3600)));
+    server.issue_first_token(token("b", 3600)).await;
     server.next_authorization().await;
     sent.await.unwrap().unwrap();
 }
@@ -153,10 +145,7 @@ async fn a_token_request_continues_if_its_caller_is_dropped() {
     let tokens = service.tokens();
     tokens.set(bearer("a"));
     service.ready().await.unwrap();
-    let abandoned = tokio::spawn({
-        let tokens = tokens.clone();
-        async move { tokens.refresh().await }
-    });
+    let abandoned = spawn_refresh(&tokens);
     let (_, respond) = server.token_request().await;
     abandoned.abort();
     respond.send_response(answer(200, token("b", 3600)));

@@ -14,7 +14,7 @@ use tower_oauth2::grant::{Context, Grant, RefreshToken, grant_fn};
 use tower_oauth2::store::MemoryStore;
 use tower_oauth2::{ErrorKind, OAuth2Layer, Token, Tokens};
 
-use crate::support::{API_URL, Body, TOKEN_URL, TokenService, answer, get, ours};
+use crate::support::{API_URL, Body, TOKEN_URL, TokenService, answer, get, ours, spawn_refresh};
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 /// The delay that a busy machine may cause.
@@ -67,10 +67,7 @@ fn callers_of_another_runtime_get_a_timeout_and_then_a_new_attempt() {
     runtime().block_on(async {
         let began = Instant::now();
         let request = tokio::spawn(service.clone().oneshot(get(API_URL)));
-        let refresh = tokio::spawn({
-            let tokens = tokens.clone();
-            async move { tokens.refresh().await }
-        });
+        let refresh = spawn_refresh(&tokens);
         let error = in_time(tokens.get()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout);
         assert!(error.is_transient() && error.retry_at().is_some());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tower_oauth2::grant::{Context, Reason, grant_fn};
 use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token, Tokens};
 
-use crate::support::{pass, token_endpoint};
+use crate::support::{pass, spawn_refresh, token_endpoint};
 
 type Reasons = Arc<Mutex<Vec<Reason>>>;
 
@@ -26,11 +26,6 @@ fn needs_login(succeeds_if_forced: bool) -> (Tokens, Reasons) {
         }
     });
     (OAuth2Layer::new(grant).token_service(token_endpoint(vec![]).0).tokens(), reasons)
-}
-
-fn refreshed(tokens: &Tokens) -> tokio::task::JoinHandle<Result<Token, Error>> {
-    let tokens = tokens.clone();
-    tokio::spawn(async move { tokens.refresh().await })
 }
 
 /// Starts a refresh as a request does.
@@ -71,7 +66,7 @@ async fn several_callers_share_the_second_refresh() {
     for succeeds in [true, false] {
         let (tokens, reasons) = needs_login(succeeds);
         start_by_request(&tokens).await;
-        let all: Vec<_> = (0..5).map(|_| refreshed(&tokens)).collect();
+        let all: Vec<_> = (0..5).map(|_| spawn_refresh(&tokens)).collect();
         for refresh in all {
             assert_eq!(refresh.await.unwrap().is_ok(), succeeds);
         }
@@ -83,7 +78,7 @@ async fn several_callers_share_the_second_refresh() {
 #[tokio::test(start_paused = true)]
 async fn the_grant_is_called_once_after_joining_a_forced_refresh() {
     let (tokens, reasons) = needs_login(false);
-    let all: Vec<_> = (0..5).map(|_| refreshed(&tokens)).collect();
+    let all: Vec<_> = (0..5).map(|_| spawn_refresh(&tokens)).collect();
     for refresh in all {
         assert_eq!(refresh.await.unwrap().unwrap_err().kind(), ErrorKind::LoginRequired);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tower::ServiceExt;
 use tower_oauth2::{Token, Tokens};
 
-use crate::support::{API_URL, Server, Service, answer, get, layer, mock_service, pass, token};
+use crate::support::{API_URL, Server, Service, answer, get, layer, mock_service, pass, spawn_refresh, token};
 
 fn bearer(text: &str) -> Token {
     Token::bearer(text).unwrap()
@@ -119,10 +119,7 @@ async fn without_a_transport_the_next_request_refreshes() {
 #[tokio::test(start_paused = true)]
 async fn during_a_refresh() {
     let (_service, tokens, mut server) = with("a").await;
-    let refreshed = tokio::spawn({
-        let tokens = tokens.clone();
-        async move { tokens.refresh().await }
-    });
+    let refreshed = spawn_refresh(&tokens);
     let (_, respond) = server.token_request().await;
     tokens.reject(&bearer("a"));
     respond.send_response(answer(200, token("b", 3600)));

@@ -9,7 +9,9 @@ use tower_oauth2::endpoint::RevocationEndpoint;
 use tower_oauth2::{Error, ErrorKind, Token, Tokens};
 use tower_test::mock::SendResponse;
 
-use crate::support::{API_URL, Body, Server, Service, answer, form, get, layer, mock_service, pass, token};
+use crate::support::{
+    API_URL, Body, Server, Service, answer, form, get, layer, mock_service, pass, spawn_refresh, token,
+};
 
 const REVOCATION_URL: &str = "https://auth.example.com/revoke";
 
@@ -57,9 +59,7 @@ async fn both_tokens_are_revoked_and_then_forgotten() {
     assert!(changes.has_changed().unwrap() && changes.borrow_and_update().is_none());
     // The next request obtains a first token, without the refresh token.
     let sent = tokio::spawn(service.oneshot(get(API_URL)));
-    let (form, respond) = server.token_request().await;
-    assert_eq!(form[0].1, "client_credentials");
-    respond.send_response(answer(200, token("b", 3600)));
+    server.issue_first_token(token("b", 3600)).await;
     server.next_authorization().await;
     sent.await.unwrap().unwrap();
 }
@@ -90,10 +90,7 @@ async fn after_a_failure_the_tokens_are_kept_and_can_be_revoked_later() {
 async fn it_waits_for_a_running_refresh() {
     let (service, mut server) = with(both("a", "r")).await;
     let tokens = service.tokens();
-    let refreshed = tokio::spawn({
-        let tokens = tokens.clone();
-        async move { tokens.refresh().await }
-    });
+    let refreshed = spawn_refresh(&tokens);
     let (_, respond) = server.token_request().await;
     let done = revoked(&tokens);
     server.assert_no_request().await;
@@ -112,10 +109,7 @@ async fn it_waits_for_a_running_refresh() {
 async fn it_waits_for_a_running_refresh_that_fails() {
     let (service, mut server) = with(both("a", "r")).await;
     let tokens = service.tokens();
-    let refreshed = tokio::spawn({
-        let tokens = tokens.clone();
-        async move { tokens.refresh().await }
-    });
+    let refreshed = spawn_refresh(&tokens);
     let (_, respond) = server.token_request().await;
     let done = revoked(&tokens);
     respond.send_response(answer(503, ""));

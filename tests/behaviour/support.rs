@@ -11,13 +11,14 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinHandle;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, service_fn};
 use tower_test::mock::{self, Mock, SendResponse};
 
 use tower_oauth2::client::Client;
 use tower_oauth2::grant::ClientCredentials;
-use tower_oauth2::{Error, OAuth2, OAuth2Layer};
+use tower_oauth2::{Error, OAuth2, OAuth2Layer, Token, Tokens};
 
 pub(crate) type Body = Full<Bytes>;
 pub(crate) type Inner = Mock<Request<Body>, Response<Body>>;
@@ -70,6 +71,12 @@ pub(crate) fn answer(status: u16, body: impl ToString) -> Response<Body> {
     Response::builder().status(status).body(body.to_string().into()).unwrap()
 }
 
+/// Starts `Tokens::refresh` in the background.
+pub(crate) fn spawn_refresh(tokens: &Tokens) -> JoinHandle<Result<Token, Error>> {
+    let tokens = tokens.clone();
+    tokio::spawn(async move { tokens.refresh().await })
+}
+
 /// Advances the paused clock, and runs the tasks that this wakes.
 pub(crate) async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
@@ -92,6 +99,13 @@ impl Server {
     /// Responds to the next request, which must be a token request, with this token.
     pub(crate) async fn issue_token(&mut self, token: Value) {
         let (_, respond) = self.token_request().await;
+        respond.send_response(answer(200, token));
+    }
+
+    /// Responds to the next request, which must be a token request without a refresh token, with this token.
+    pub(crate) async fn issue_first_token(&mut self, token: Value) {
+        let (form, respond) = self.token_request().await;
+        assert_eq!(form[0].1, "client_credentials");
         respond.send_response(answer(200, token));
     }
 

@@ -1,40 +1,16 @@
 //! A log line about a failed refresh has the cause and the endpoint, and no field twice.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use serde_json::json;
 use tower::{BoxError, Layer as _, ServiceExt, service_fn};
 use tower_oauth2::client::Client;
 use tower_oauth2::grant::{ClientCredentials, RefreshToken};
 use tower_oauth2::{ErrorKind, OAuth2Layer, Token};
 use tracing::Level;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::endpoint;
+use crate::log::Log;
 use crate::recorded::Recorded;
 use crate::support::{API_URL, Body, TOKEN_URL, answer, get, ours};
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 impl Log {
     /// Returns the log lines of this level and above about a token request that fails with `source`.
@@ -50,7 +26,7 @@ impl Log {
         });
         let service = OAuth2Layer::new(grant).name("billing").layer(fails);
         ours(service.oneshot(get(API_URL)).await.unwrap_err());
-        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let text = log.text();
         text.lines().map(ToOwned::to_owned).collect()
     }
 }

@@ -9,6 +9,7 @@ mod callback_subscriber;
 mod events;
 mod failures;
 mod fast_path;
+mod log;
 mod log_lines;
 mod metric_values;
 mod misbehaving_subscribers;

@@ -1,7 +1,6 @@
 //! No secret is recorded at any level, in any situation.
 
 use std::fmt::Write as _;
-use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,9 +12,9 @@ use tower_oauth2::client::Client;
 use tower_oauth2::grant::{ClientCredentials, Context, DeviceCode, Grant, Password, RefreshToken, grant_fn};
 use tower_oauth2::store::{Entry, Key, MemoryStore, TokenStore};
 use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token};
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
+use crate::log::Log;
 use crate::support::{Body, answer, form, get, pass};
 
 /// Part of each secret in these tests.
@@ -24,27 +23,6 @@ const WORD: &str = "hunter2";
 const TOKEN_URL: &str = "https://auth.example.com/tenant/token?key=hunter2-query";
 const DEVICE_URL: &str = "https://auth.example.com/tenant/device?key=hunter2-query";
 const API_URL: &str = "https://api.example.com/hunter2-path?key=hunter2-query";
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 /// A server that repeats the request in each member of its response.
 async fn echo(request: http::Request<Body>, status: u16) -> Result<http::Response<Body>, BoxError> {
@@ -171,7 +149,7 @@ async fn none_at_any_level() {
     });
     run(own).await;
 
-    let mut text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let mut text = log.text();
     write!(text, "{}", recorder.handle().render()).unwrap();
     for public in [
         "oauth2.token",

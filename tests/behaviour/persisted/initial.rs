@@ -11,7 +11,7 @@ use super::scripted::{Fault, Operation, Scripted};
 use super::{
     answer, cautious, failure, is, key, new_entry, put, refresh, refreshed, send, served, stored, token, with,
 };
-use crate::support::{Forms, TOKEN_URL, pass, token_endpoint};
+use crate::support::{Forms, TOKEN_URL, pass, spawn_refresh, token_endpoint};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -172,10 +172,7 @@ async fn refresh_as_the_first_call_uses_the_token_that_another_process_saves_mea
         let (tokens, mut forms) = tokens(cautious(store.clone()));
         // The other process refreshes the token.
         let mut lock = store.lock(&key()).await.unwrap();
-        let refreshed = tokio::spawn({
-            let tokens = tokens.clone();
-            async move { tokens.refresh().await }
-        });
+        let refreshed = spawn_refresh(&tokens);
         pass(Duration::from_secs(1)).await;
         store.save(&key(), &Entry::new(token("theirs", "r6", 3600), 6), &mut lock).await.unwrap();
         drop(lock);

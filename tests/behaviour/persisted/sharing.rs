@@ -9,7 +9,7 @@ use tower_oauth2::store::{Entry, MemoryStore, TokenStore};
 
 use super::scripted::{Fault, Operation, Scripted};
 use super::{HOURS, answer, cautious, is, key, persisted, put, refresh, refreshed, send, served, stored, token, with};
-use crate::support::{get, mock_service, pass};
+use crate::support::{get, mock_service, pass, spawn_refresh};
 
 #[tokio::test(start_paused = true)]
 async fn a_newer_token_of_another_process_is_used_without_the_lock() {
@@ -98,20 +98,14 @@ async fn the_token_of_another_process_arrives_without_a_request() {
     served(&two, &mut second, "a").await;
     let mut changes = two.tokens().changes();
     changes.mark_unchanged();
-    let refreshing = tokio::spawn({
-        let tokens = one.tokens();
-        async move { tokens.refresh().await }
-    });
+    let refreshing = spawn_refresh(&one.tokens());
     assert_eq!(refresh(&mut first, 200, answer("b", "r2")).await, "r1");
     refreshing.await.unwrap().unwrap();
     tokio::time::timeout(Duration::from_secs(60), changes.changed()).await.expect("the token does not arrive").unwrap();
     assert_eq!(two.tokens().peek().unwrap().access_token(), "b");
     second.assert_no_request().await;
     // In the other direction, with the new refresh token.
-    let refreshing = tokio::spawn({
-        let tokens = two.tokens();
-        async move { tokens.refresh().await }
-    });
+    let refreshing = spawn_refresh(&two.tokens());
     assert_eq!(refresh(&mut second, 200, answer("c", "r3")).await, "r2");
     refreshing.await.unwrap().unwrap();
     pass(Duration::from_millis(1)).await;
@@ -184,10 +178,7 @@ async fn two_layers_of_one_grant_both_receive_new_tokens() {
     for service in [&one, &two] {
         assert_eq!(service.tokens().peek().unwrap().access_token(), "b");
     }
-    let refreshing = tokio::spawn({
-        let tokens = one.tokens();
-        async move { tokens.refresh().await }
-    });
+    let refreshing = spawn_refresh(&one.tokens());
     assert_eq!(refresh(&mut first, 200, answer("c", "r3")).await, "r2");
     refreshing.await.unwrap().unwrap();
     pass(Duration::from_millis(1)).await;

@@ -2,12 +2,20 @@
 
 use std::time::Duration;
 
-use tower_oauth2::store::{MemoryStore, TokenStore};
+use tower_oauth2::store::{BoxStore, MemoryStore, TokenStore};
 
 use super::scripted::{Fault, Operation, Scripted, StoreErrors};
 use super::{HOURS, answer, cautious, is, key, persisted, put, refresh, refreshed, send, served, stored, token, with};
 use crate::support::pass;
 use crate::unlocked_store::UnlockedStore;
+
+/// Returns the store, whose entries can be watched or not.
+fn store(memory: &MemoryStore, is_watched: bool) -> BoxStore {
+    match is_watched {
+        true => memory.clone().boxed(),
+        false => Scripted::of(memory.clone()).boxed(),
+    }
+}
 
 /// The access token is still valid, and the old refresh token was used.
 #[tokio::test(start_paused = true)]
@@ -15,10 +23,7 @@ async fn a_new_refresh_token_with_the_same_access_token_is_used() {
     for is_watched in [true, false] {
         let memory = MemoryStore::new();
         put(&memory, token("a", "r1", 3600), 1).await;
-        let (service, mut server) = match is_watched {
-            true => with(cautious(memory.clone().boxed())),
-            false => with(cautious(Scripted::of(memory.clone()).boxed())),
-        };
+        let (service, mut server) = with(cautious(store(&memory, is_watched)));
         served(&service, &mut server, "a").await;
         put(&memory, token("a", "r2", 3600), 2).await;
         pass(Duration::from_secs(1)).await;
@@ -38,10 +43,7 @@ async fn a_new_refresh_token_does_not_restore_its_access_token() {
         for ended_by in ["invalidate", "reject", "refresh"] {
             let memory = MemoryStore::new();
             put(&memory, token("a", "r1", 3600), 1).await;
-            let (service, mut server) = match is_watched {
-                true => with(cautious(memory.clone().boxed())),
-                false => with(cautious(Scripted::of(memory.clone()).boxed())),
-            };
+            let (service, mut server) = with(cautious(store(&memory, is_watched)));
             served(&service, &mut server, "a").await;
             let tokens = service.tokens();
             if ended_by == "invalidate" {
