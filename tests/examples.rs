@@ -16,6 +16,8 @@ mod from_config;
 mod hyper_client;
 #[path = "../examples/password.rs"]
 mod password;
+#[path = "../examples/pushed_login.rs"]
+mod pushed_login;
 #[path = "../examples/quickstart.rs"]
 mod quickstart;
 #[path = "../examples/refresh_token.rs"]
@@ -39,6 +41,9 @@ mod authorization_code;
 #[cfg(feature = "file-store")]
 #[path = "../examples/cli_login.rs"]
 mod cli_login;
+#[cfg(feature = "loopback")]
+#[path = "../examples/discovery.rs"]
+mod discovery;
 #[cfg(feature = "redis-store")]
 #[path = "../examples/fleet_redis.rs"]
 mod fleet_redis;
@@ -103,6 +108,12 @@ fn device_code() -> Result<(), BoxError> {
     device_code::main()
 }
 
+#[cfg(feature = "loopback")]
+#[test]
+fn discovery() -> Result<(), BoxError> {
+    discovery::main()
+}
+
 #[cfg(feature = "redis-store")]
 #[test]
 fn fleet_redis() -> Result<(), BoxError> {
@@ -134,6 +145,11 @@ fn metrics() -> Result<(), BoxError> {
 #[test]
 fn password() -> Result<(), BoxError> {
     password::main()
+}
+
+#[test]
+fn pushed_login() -> Result<(), BoxError> {
+    pushed_login::main()
 }
 
 #[test]

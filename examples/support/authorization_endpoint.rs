@@ -12,15 +12,28 @@ use super::{
 };
 
 /// `GET /authorize` shows the consent page, `POST /authorize` accepts the decision (RFC 6749 §4.1). The parameters are in
-/// the query of both.
+/// the query of both, or the client has pushed them.
 pub(crate) async fn response(state: &State, request: Request<Incoming>) -> ServerResponse {
     let (parts, body) = request.into_parts();
     let query = Form::query(&parts.uri);
+    let pushed = query.get("request_uri").ok().flatten().map(str::to_owned);
+    let parameters = match &pushed {
+        Some(request_uri) => {
+            query.get("client_id").ok().flatten().and_then(|client| state.pushed_requests.find(request_uri, client))
+        }
+        None => Some(query),
+    };
+    let Some(query) = parameters else {
+        return message_page(StatusCode::BAD_REQUEST, "This login has expired. Start it again in the application.");
+    };
     // No redirect before both are valid (RFC 6749 §4.1.2.1).
     let Some((client, redirect)) = client_and_redirect(state, &query) else {
         return message_page(StatusCode::BAD_REQUEST, "The application that sent you here is not known.");
     };
     let consent = match consent(&query, &client) {
+        Ok(_) if pushed.is_none() && state.settings.requires_pushed_requests => {
+            return send_back(state, &query, redirect, ("error", "invalid_request"));
+        }
         Ok(consent) => consent,
         Err(error) => return send_back(state, &query, redirect, ("error", error.error())),
     };
@@ -35,6 +48,9 @@ pub(crate) async fn response(state: &State, request: Request<Incoming>) -> Serve
         Ok(form) => Decision::of(&form),
         Err(error) => Err(error),
     };
+    if let (Ok(Decision::Allow | Decision::Deny), Some(request_uri)) = (&decision, pushed) {
+        state.pushed_requests.remove(&request_uri);
+    }
     match decision {
         Ok(Decision::Allow) => {
             let code = state.codes.issue(consent);
@@ -44,6 +60,12 @@ pub(crate) async fn response(state: &State, request: Request<Incoming>) -> Serve
         Ok(Decision::Unknown) => consent_page(&question, None, "Name or password is wrong."),
         Err(_) => message_page(StatusCode::BAD_REQUEST, "The form cannot be read."),
     }
+}
+
+/// Checks a request before it is accepted for a later login (RFC 9126 §2.1).
+pub(crate) fn check(state: &State, request: &Form) -> Result<(), OAuthError> {
+    let (client, _) = client_and_redirect(state, request).ok_or_else(OAuthError::invalid_request)?;
+    consent(request, &client).map(drop)
 }
 
 /// Returns the client and the redirect URI if the URI belongs to the client.

@@ -8,6 +8,7 @@ use super::response::OAuthError;
 const MAX_BODY_SIZE: usize = 64 * 1024;
 
 /// The parameters of a request to one of the server's endpoints.
+#[derive(Clone)]
 pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {

@@ -7,6 +7,8 @@
 //! | `token_endpoint.rs` | `POST /token`: the grants |
 //! | `revocation_endpoint.rs` | `POST /revoke`: logout of a client |
 //! | `authorization_endpoint.rs`, `codes.rs` | `/authorize`: the user consents, and the client gets a code |
+//! | `metadata_endpoint.rs` | `/.well-known/oauth-authorization-server`: the addresses of the endpoints |
+//! | `push_endpoint.rs`, `pushed_requests.rs` | `POST /par`: the client pushes an authorization request |
 //! | `device_endpoint.rs`, `devices.rs` | `/device_authorization` and `/device`: the user consents for a device |
 //! | `pages.rs` | the HTML pages |
 //! | `client_auth.rs`, `assertions.rs`, `pkce.rs` | client authentication, signed assertions and PKCE |
@@ -30,9 +32,12 @@ mod devices;
 mod form;
 mod grpc;
 mod listener;
+mod metadata_endpoint;
 mod pages;
 mod person;
 mod pkce;
+mod push_endpoint;
+mod pushed_requests;
 mod registry;
 mod response;
 mod revocation_endpoint;

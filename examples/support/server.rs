@@ -16,6 +16,8 @@ use super::{
     device_endpoint,
     devices::Devices,
     listener::Listener,
+    metadata_endpoint, push_endpoint,
+    pushed_requests::PushedRequests,
     registry::Registry,
     response::{ServerResponse, not_found},
     revocation_endpoint,
@@ -37,8 +39,10 @@ pub(crate) struct State {
     pub(crate) registry: Registry,
     pub(crate) assertions: Assertions,
     pub(crate) codes: Codes,
+    pub(crate) pushed_requests: PushedRequests,
     pub(crate) devices: Devices,
     pub(crate) token_requests: AtomicUsize,
+    pub(crate) metadata_requests: AtomicUsize,
 }
 
 impl AuthServer {
@@ -50,15 +54,17 @@ impl AuthServer {
             registry: Registry::default(),
             assertions: Assertions::default(),
             codes: Codes::default(),
+            pushed_requests: PushedRequests::default(),
             devices: Devices::default(),
             token_requests: AtomicUsize::new(0),
+            metadata_requests: AtomicUsize::new(0),
         });
         let shared = Arc::clone(&state);
         let listener = bound.serve(move |request| route(Arc::clone(&shared), request));
         Ok(Self { listener, state })
     }
 
-    /// The issuer identifier, which is the audience of assertions.
+    /// The issuer identifier, from which clients discover the endpoints. It is the audience of assertions.
     pub(crate) fn issuer(&self) -> &str {
         &self.state.issuer
     }
@@ -93,6 +99,11 @@ impl AuthServer {
         self.state.token_requests.load(Ordering::SeqCst)
     }
 
+    /// The number of requests for the metadata.
+    pub(crate) fn metadata_requests(&self) -> usize {
+        self.state.metadata_requests.load(Ordering::SeqCst)
+    }
+
     /// Starts a login outside the program, and returns its access token and its refresh token.
     pub(crate) fn log_in_elsewhere(&self, client: &str) -> (String, String) {
         let registry = self.registry();
@@ -109,6 +120,8 @@ async fn route(state: Arc<State>, request: Request<Incoming>) -> ServerResponse 
     match (request.method(), request.uri().path()) {
         (&Method::POST, "/token") => token_endpoint::response(&state, request).await,
         (&Method::POST, "/revoke") => revocation_endpoint::response(&state, request).await,
+        (&Method::GET, metadata_endpoint::PATH) => metadata_endpoint::response(&state),
+        (&Method::POST, "/par") => push_endpoint::response(&state, request).await,
         (&Method::GET | &Method::POST, "/authorize") => authorization_endpoint::response(&state, request).await,
         (&Method::POST, "/device_authorization") => device_endpoint::authorize(&state, request).await,
         (&Method::GET | &Method::POST, "/device") => device_endpoint::verify(&state, request).await,

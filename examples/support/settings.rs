@@ -9,6 +9,7 @@ pub(crate) struct Settings {
     pub(crate) lifetime: Duration,
     pub(crate) latency: Duration,
     pub(crate) refresh_tokens: bool,
+    pub(crate) requires_pushed_requests: bool,
     pub(crate) device_lifetime: Duration,
     pub(crate) device_interval: Duration,
 }
@@ -27,6 +28,7 @@ impl Default for Settings {
             lifetime: Duration::from_secs(3600),
             latency: Duration::ZERO,
             refresh_tokens: false,
+            requires_pushed_requests: false,
             device_lifetime: Duration::from_secs(600),
             device_interval: Duration::from_secs(1),
         };
@@ -68,6 +70,12 @@ impl Settings {
     /// Issues a refresh token with every access token. Each can be used once.
     pub(crate) fn refresh_tokens(mut self) -> Self {
         self.refresh_tokens = true;
+        self
+    }
+
+    /// Rejects authorization requests that are not pushed (RFC 9126 §5).
+    pub(crate) fn require_pushed_requests(mut self) -> Self {
+        self.requires_pushed_requests = true;
         self
     }
 
