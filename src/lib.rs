@@ -53,6 +53,10 @@ pub mod docs {
     pub mod benchmarks {}
     #[doc = include_str!("../docs/dependencies.md")]
     pub mod dependencies {}
+    #[doc = include_str!("../docs/discovery.md")]
+    #[doc(alias = "openid-configuration")]
+    #[doc(alias = "well-known")]
+    pub mod discovery {}
     #[doc = include_str!("../docs/from-aiohttp-oauth2-client.md")]
     pub mod from_aiohttp_oauth2_client {}
     #[doc = include_str!("../docs/grants.md")]

@@ -31,7 +31,13 @@ mod send;
 mod token_endpoint;
 
 pub(crate) use self::discovery::EndpointMember;
-pub use self::discovery::{IntoIssuer, Issuer, Metadata};
+// For rustdoc's search, the aliases of a type in a private module must be on its re-export.
+pub use self::discovery::IntoIssuer;
+#[doc(alias = "openid-configuration")]
+#[doc(alias = "well-known")]
+pub use self::discovery::Issuer;
+#[doc(alias = "openid-configuration")]
+pub use self::discovery::Metadata;
 pub(crate) use self::endpoint_address::Address;
 pub(crate) use self::response::EndpointResponse;
 pub use self::revocation::RevocationEndpoint;

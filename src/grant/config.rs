@@ -224,8 +224,9 @@ macro_rules! grant_options {
                 Ok(self)
             }
 
-            /// Sets details of what the token is for, in addition to the scope or in its place ([RFC 9396]): an array of objects, each with a
-            /// `type` that the server defines. An empty array removes them.
+            /// Sets details of what the token is for, in addition to the scope or in its place: an array of objects, each with a `type` that
+            /// the server defines. An empty array removes them. The standard calls this a rich authorization request (RAR, [RFC 9396]), and
+            /// [Grants](crate::docs::grants#detailed-requests) has an example.
             ///
             /// They are sent wherever the scope is sent. What the server has granted is in
             /// [`Token::extra("authorization_details")`](crate::Token::extra), also after a refresh whose response leaves it out.
@@ -240,6 +241,7 @@ macro_rules! grant_options {
             /// the browser's history have them. A pushed request keeps them out of the URL.
             ///
             /// [RFC 9396]: https://www.rfc-editor.org/rfc/rfc9396#section-2
+            #[doc(alias = "RAR")]
             pub fn authorization_details(mut self, details: serde_json::Value) -> Result<Self, crate::Error> {
                 self.config.parameters.set_details(&details)?;
                 Ok(self)

@@ -5,16 +5,24 @@ use std::collections::BTreeSet;
 /// Each word, with the items that must have it as an alias. Items whose name contains the word are found without one.
 const FOUND: &[(&str, &[&str])] = &[
     ("401", &["pub use self::policy::RetryUnauthorized;", "pub fn reject(", "pub fn reject_when<"]),
+    ("JAR", &["pub fn request_object("]),
+    ("PAR", &["pub fn pushed(", "pub fn pushed_if_supported("]),
     ("PKCE", &["pub use self::authorization_code::AuthorizationCode;"]),
+    ("RAR", &["pub fn authorization_details("]),
     ("cache", &["pub use self::cell::Tokens;", "pub mod store;"]),
     ("expire", &["pub fn is_expired(", "pub fn refresh_ahead(", "pub mod behaviour {"]),
     ("log out", &["pub async fn revoke("]),
     ("logout", &["pub async fn clear(", "pub async fn revoke(", "pub fn forget("]),
+    (
+        "openid-configuration",
+        &["pub use self::discovery::Issuer;", "pub use self::discovery::Metadata;", "pub mod discovery {"],
+    ),
     ("refresh", &["pub mod behaviour {"]),
     ("retry", &["pub use self::policy::RetryUnauthorized;"]),
     ("rotation", &["pub use self::refresh_token::RefreshToken;", "pub mod stores {"]),
     ("single flight", &["pub use self::layer::OAuth2Layer;", "pub async fn refresh(", "pub mod behaviour {"]),
     ("singleflight", &["pub use self::layer::OAuth2Layer;", "pub async fn refresh("]),
+    ("well-known", &["pub use self::discovery::Issuer;", "pub mod discovery {"]),
 ];
 
 /// Returns the aliases that are missing, and those that rustdoc ignores, in the texts of `src`.

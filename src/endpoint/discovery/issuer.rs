@@ -18,8 +18,8 @@ use crate::transport::Transport;
 
 /// The issuer identifier of an authorization server ([RFC 8414]), from which its endpoints are discovered.
 ///
-/// A grant takes it as text, and needs an `Issuer` only for its options. Clones share the metadata: grants that are made from
-/// clones of one `Issuer` cause one request for it.
+/// A grant takes it as text. An `Issuer` is for its options, and for several grants at one server: clones share the metadata, so grants
+/// that are made from clones of one `Issuer` cause one request for it. [Discovery](crate::docs::discovery) is the guide.
 ///
 /// ```
 /// use tower_oauth2::{OAuth2Layer, client::Client, endpoint::Issuer, grant::{ClientCredentials, RefreshToken}};
@@ -54,7 +54,8 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// Creates an issuer. The identifier is kept as it is written: with or without a slash at its end, as the server writes it.
+    /// Creates an issuer. The identifier is kept as it is written: with or without a slash at its end, as the server writes it. It is the
+    /// `issuer` in the server's metadata: see [how to find it](crate::docs::discovery#the-text-of-the-issuer).
     ///
     /// # Errors
     ///

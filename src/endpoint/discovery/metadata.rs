@@ -20,6 +20,27 @@ const MAX_NAMES_SHOWN: usize = 16;
 /// [`Issuer::dangerous_cleartext`]), one with user information or a fragment, and one on a private, link-local or loopback host, unless
 /// the host of the issuer is one too.
 ///
+/// ```
+/// # use bytes::Bytes;
+/// # use http_body_util::Full;
+/// use tower_oauth2::{endpoint::Issuer, transport::Transport};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_oauth2::Error> {
+/// # let http_client = tower::service_fn(async |_: http::Request<Full<Bytes>>| {
+/// #     let body = r#"{"issuer": "https://auth.example.com", "token_endpoint": "https://auth.example.com/token",
+/// #         "revocation_endpoint": "http://auth.example.com/revoke", "scopes_supported": ["read"]}"#;
+/// #     Ok::<_, std::convert::Infallible>(http::Response::new(body.to_owned()))
+/// # });
+/// let issuer = Issuer::new("https://auth.example.com")?;
+/// let metadata = issuer.metadata(&Transport::new(http_client)).await?;
+/// assert_eq!(metadata.token_endpoint().map(|url| url.path()), Some("/token"));
+/// assert_eq!(metadata.revocation_endpoint(), None); // it is `http://`
+/// assert_eq!(metadata.member("scopes_supported"), Some(&serde_json::json!(["read"])));
+/// # Ok(())
+/// # }
+/// ```
+///
 /// [`Issuer::metadata`]: super::Issuer::metadata
 /// [`Issuer::dangerous_cleartext`]: super::Issuer::dangerous_cleartext
 /// [RFC 8414 §2]: https://www.rfc-editor.org/rfc/rfc8414#section-2

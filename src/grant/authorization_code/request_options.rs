@@ -8,8 +8,8 @@ use crate::source::claims::Claims;
 
 /// Options of the authorization request and its response.
 impl AuthorizationCode {
-    /// Pushes each authorization request to this endpoint of the server ([RFC 9126]). The URL for the browser then contains only the client
-    /// id and a reference.
+    /// Pushes each authorization request to this endpoint of the server (PAR, [RFC 9126]): its parameters are posted there first, and the URL
+    /// for the browser contains only the client id and a reference to them.
     ///
     /// The push has the client authentication, the headers and the transport of a token request. If it fails, so does the login, before the
     /// browser is opened. A web application starts its logins with [`begin`](Self::begin).
@@ -19,6 +19,7 @@ impl AuthorizationCode {
     /// As [`AuthorizationCode::new`], for this URL.
     ///
     /// [RFC 9126]: https://www.rfc-editor.org/rfc/rfc9126
+    #[doc(alias = "PAR")]
     pub fn pushed(mut self, par_url: impl IntoUrl) -> Result<Self, Error> {
         let url = self.config.endpoint.related_endpoint("par_url", par_url)?;
         self.push_policy.par_endpoint = Some(Address::Fixed(into_url::endpoint_uri("par_url", url)?));
@@ -37,13 +38,14 @@ impl AuthorizationCode {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "PAR")]
     #[must_use]
     pub fn pushed_if_supported(mut self) -> Self {
         self.push_policy.if_supported = true;
         self
     }
 
-    /// Signs each authorization request as a request object ([RFC 9101]), with a key, another [`Signer`](crate::jwt::Signer), or [`Claims`]
+    /// Signs each authorization request as a request object (JAR, [RFC 9101]), with a key, another [`Signer`](crate::jwt::Signer), or [`Claims`]
     /// with options. The URL for the browser then contains only the client id and the request object, unless it is [`pushed`](Self::pushed)
     /// too.
     ///
@@ -68,6 +70,7 @@ impl AuthorizationCode {
     /// ```
     ///
     /// [RFC 9101]: https://www.rfc-editor.org/rfc/rfc9101
+    #[doc(alias = "JAR")]
     #[must_use]
     pub fn request_object(mut self, claims: impl Into<Claims>) -> Self {
         self.request_object = Some(Box::new(claims.into()));
