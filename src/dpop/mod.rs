@@ -20,9 +20,6 @@ mod proof_key;
 #[cfg(feature = "jwt")]
 mod proof_vectors;
 
+pub(crate) use self::nonces::{DpopNonce, ServerRole};
+pub(crate) use self::proof::ProofRequest;
 pub use self::proof_key::Dpop;
-#[allow(unused_imports, reason = "the token endpoint and the layer use these types next")]
-pub(crate) use self::{
-    nonces::{DpopNonce, ServerRole},
-    proof::{DpopProof, ProofRequest, Proving},
-};

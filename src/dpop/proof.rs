@@ -32,7 +32,6 @@ pub(crate) struct ProofRequest<'a> {
 
 /// The value of the header `DPoP`, and the nonce that it contains.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "the token endpoint reads the nonce next")]
 pub(crate) struct DpopProof {
     pub(crate) value: HeaderValue,
     pub(crate) nonce: Option<DpopNonce>,
@@ -46,7 +45,6 @@ pub(crate) enum Proving {
     Signing(Pin<Box<dyn Future<Output = Result<DpopProof, Error>> + Send>>),
 }
 
-#[allow(dead_code, reason = "the token endpoint waits next")]
 impl Proving {
     /// Waits for the proof, for at most `timeout`.
     ///

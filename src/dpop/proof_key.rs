@@ -199,7 +199,6 @@ impl Dpop {
 }
 
 /// What the layer and the token endpoint use.
-#[allow(dead_code, reason = "the token endpoint and the layer use these methods next")]
 impl Dpop {
     /// Makes a proof for a request. With a key in memory it is ready at once.
     pub(crate) fn prove(&self, request: &ProofRequest<'_>) -> Result<Proving, Error> {

@@ -7,7 +7,8 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde_json::{Value, json};
 
-use super::{Dpop, DpopNonce, ProofRequest, Proving, ServerRole};
+use super::proof::Proving;
+use super::{Dpop, DpopNonce, ProofRequest, ServerRole};
 use crate::error::{Error, ErrorKind};
 use crate::jose::{Algorithm, Draft, Key, PublicJwk, Signed, signer_fn};
 use crate::token::{Token, access_token_hash};

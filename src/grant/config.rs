@@ -187,6 +187,7 @@ impl RefreshOutcome {
         match error.kind() {
             _ if error.is_before_request() => Err(error),
             _ if error.spent_refresh_token() => Ok(Self::Rejected(error)),
+            _ if is_about_proof(&error) => Err(error),
             ErrorKind::RequestRejected => Ok(Self::Rejected(error)),
             ErrorKind::ClientRejected if is_unauthorized && error.status() != Some(StatusCode::UNAUTHORIZED) => {
                 Ok(Self::Rejected(error))
@@ -195,6 +196,11 @@ impl RefreshOutcome {
             _ => Err(error),
         }
     }
+}
+
+/// Returns whether the server has rejected the DPoP proof (RFC 9449 §5, §8), which says nothing about the refresh token.
+fn is_about_proof(error: &Error) -> bool {
+    error.oauth().is_some_and(|oauth| matches!(oauth.error(), "invalid_dpop_proof" | "use_dpop_nonce"))
 }
 
 /// Makes the error of a rejected refresh token if no login may start. Unless the refresh token is dead, it is sent again after the

@@ -1,11 +1,17 @@
 //! Tokens that are bound to a key (RFC 9449).
 
+mod authorization_requests;
 mod keys;
 mod never_bearer;
+mod nonces;
+mod token_requests;
 mod token_types;
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{Request, Response};
 use serde_json::{Value, json};
 use tower_oauth2::Token;
 use tower_oauth2::client::Client;
@@ -13,7 +19,7 @@ use tower_oauth2::dpop::Dpop;
 use tower_oauth2::grant::ClientCredentials;
 use tower_oauth2::jwt::{Algorithm, Draft, signer_fn};
 
-use crate::support::TOKEN_URL;
+use crate::support::{Body, TOKEN_URL, answer};
 
 /// A key with signatures that are not valid: `tests/signing` verifies those of real keys. The number is part of the public key.
 fn dpop(number: u8) -> Dpop {
@@ -41,4 +47,26 @@ fn issued_for(thumbprint: &str) -> Token {
 
 fn expired(token: Token) -> Token {
     token.with_expires_in(Duration::ZERO)
+}
+
+/// The header and the claims of the only proof of a request.
+fn proof<B>(request: &Request<B>) -> (Value, Value) {
+    let mut all = request.headers().get_all("dpop").iter();
+    let proof = all.next().expect("the request has a proof");
+    assert_eq!(all.next(), None, "several proofs");
+    assert!(proof.is_sensitive());
+    let parts: Vec<&str> = proof.to_str().unwrap().split('.').collect();
+    assert_eq!(parts.len(), 3);
+    let part = |at: usize| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[at]).unwrap()).unwrap();
+    (part(0), part(1))
+}
+
+/// The response of a server that demands this nonce.
+fn demand(status: u16, nonce: &str) -> Response<Body> {
+    with_nonce(answer(status, json!({"error": "use_dpop_nonce"})), nonce)
+}
+
+fn with_nonce(mut response: Response<Body>, nonce: &str) -> Response<Body> {
+    response.headers_mut().append("dpop-nonce", nonce.parse().unwrap());
+    response
 }
