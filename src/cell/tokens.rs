@@ -236,7 +236,6 @@ impl Tokens {
             return Ok(false);
         }
         let token = self.current().await?;
-        self.cell.check_binding(&token.token)?;
         policy.insert(request, token.header());
         Ok(true)
     }

@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
     use crate::clock;
-    use crate::token::{self, IssuedTypes, Token};
+    use crate::token::{self, Token};
 
     fn parsed(status: u16, body: impl Into<Bytes>) -> Result<Token, Error> {
         parsed_for(true, status, body)
@@ -120,8 +120,7 @@ mod tests {
         let response = Response::builder().status(status).body(body.into()).unwrap();
         let uri = Uri::from_static("https://auth.example.com/token");
         let response = parse(&response, &uri, clock::now(), &["hunter2"], authenticates)?;
-        token::from_response(response.members, clock::now(), &[], IssuedTypes::Bearer)
-            .map_err(|error| error.with_status(response.status))
+        token::from_response(response.members, clock::now(), &[]).map_err(|error| error.with_status(response.status))
     }
 
     #[test]

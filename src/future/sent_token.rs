@@ -6,7 +6,6 @@ use http::{Request, Response};
 
 use crate::authorize::AuthorizePolicy;
 use crate::cell::{CachedToken, TokenCell, find_cell};
-use crate::error::Error;
 use crate::extensions::TokenRejected;
 use crate::rejection::is_rejection;
 
@@ -19,21 +18,15 @@ pub(crate) struct SentToken {
 
 impl SentToken {
     /// Attaches the token to a request.
-    ///
-    /// # Errors
-    ///
-    /// If the token is bound to a key.
     pub(crate) fn attach<B>(
         request: &mut Request<B>,
         token: &CachedToken,
         policy: &AuthorizePolicy,
         cell: &Arc<TokenCell>,
-    ) -> Result<Self, Error> {
-        cell.check_binding(&token.token)?;
+    ) -> Self {
         policy.insert(request, token.header());
         token.keep_header();
-        let observing_cell = cell.observes_responses().then(|| Arc::downgrade(cell));
-        Ok(Self { generation: token.generation, observing_cell })
+        Self { generation: token.generation, observing_cell: cell.observes_responses().then(|| Arc::downgrade(cell)) }
     }
 
     /// Returns whether the cell observes every response.

@@ -24,7 +24,6 @@ mod dead_refresh_token;
 mod destinations;
 mod device_code;
 mod discovery;
-mod dpop;
 mod dropping;
 mod failure_table;
 mod failures;

@@ -4,7 +4,6 @@
 mod bad_keys;
 mod chains;
 mod client_assertion;
-mod dpop_proofs;
 mod files;
 mod foreign_verifiers;
 mod jwt_bearer;

@@ -11,7 +11,6 @@ use super::pending_login::{CodeResult, PendingLogin, StartRedirect};
 use super::port::Port;
 use super::server::Server;
 use crate::clock;
-use crate::dpop::Dpop;
 use crate::error::{Error, ErrorKind};
 use crate::grant::{AuthorizationCode, Context, Grant};
 use crate::random;
@@ -29,10 +28,6 @@ impl Grant for AuthorizationCode {
 
     fn initial_token(&self) -> Option<Token> {
         self.config.initial.token()
-    }
-
-    fn dpop(&self) -> Option<Dpop> {
-        self.config.endpoint.dpop_key().cloned()
     }
 }
 
