@@ -254,14 +254,13 @@ async fn no_error_repeats_a_secret_of_the_request() {
         (confidential().param("login_hint", "alice@example.com"), "alice@example.com"),
         (
             confidential().authorization_details(json!([{"type": "a", "iban": "DE02100100109307118603"}])).unwrap(),
-            "DE0210",
+            "DE02100100109307118603",
         ),
     ] {
         for grant in
             [grant.clone(), grant.request_object(super::par_server::signer()).issuer("https://auth.example.com")]
         {
-            let text = "not valid: hunter2-secret alice@example.com DE02100100109307118603";
-            let body = json!({"error": "invalid_request", "error_description": text});
+            let body = json!({"error": "invalid_request", "error_description": format!("not valid: {secret}")});
             let server = ParServer::default().respond(answer(400, body));
             let error = grant.begin(&server.transport(), REDIRECT_URI).await.unwrap_err();
             assert_eq!(error.oauth().unwrap().error(), "invalid_request");
