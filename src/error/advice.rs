@@ -78,7 +78,7 @@ impl Error {
                 "set several ports with `AuthorizationCode::port`, and use a tokio runtime with I/O enabled"
             }
             ErrorKind::Malformed => {
-                "send the same request manually and read the response; `bearer_type` accepts another token type, and `max_response_size` limits the size of the response"
+                "send the same request manually and read the response; `bearer_type` accepts another token type, `max_response_size` limits the size of the response, and `Issuer::metadata_url` sets the address of the metadata"
             }
             ErrorKind::Redirected => {
                 "send the same request manually (`curl -si -X POST`), and use the URL in `location` if it belongs to the same server"

@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +24,21 @@ type SendFuture<'a> = Pin<Box<dyn Future<Output = Result<RawResponse, Error>> + 
 pub(super) trait ErasedService: Send + Sync {
     /// Sends `request` and receives the response, within the limits.
     fn send(&self, request: Request<Bytes>, limits: RequestLimits) -> SendFuture<'_>;
+}
+
+/// Identifies the service of a transport. It does not keep the service alive.
+pub(crate) struct ServiceIdentity(Weak<dyn ErasedService>);
+
+impl ServiceIdentity {
+    pub(super) fn of(service: &Arc<dyn ErasedService>) -> Self {
+        Self(Arc::downgrade(service))
+    }
+}
+
+impl PartialEq for ServiceIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ptr_eq(&other.0)
+    }
 }
 
 /// Implements [`ErasedService`] for a service and a conversion of the request body.

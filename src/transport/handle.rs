@@ -9,7 +9,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::erased::{Adapter, ErasedService, RawResponse};
+use super::erased::{Adapter, ErasedService, RawResponse, ServiceIdentity};
 use super::request_limits::RequestLimits;
 use super::rotation::Rotation;
 #[cfg(doc)]
@@ -185,6 +185,11 @@ impl Transport {
     /// Returns the timeout of a token request, which also applies to obtaining a proof for it.
     pub(crate) fn timeout(&self) -> Duration {
         self.limits.timeout
+    }
+
+    /// Returns the identity of the service, which clones of the transport share.
+    pub(crate) fn service_identity(&self) -> ServiceIdentity {
+        ServiceIdentity::of(&self.service)
     }
 
     pub(crate) fn recorder(&self) -> &WeakRecorder {

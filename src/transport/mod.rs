@@ -17,6 +17,7 @@ mod request_limits;
 mod rotation;
 
 pub(crate) use self::decode_response::{DecodeError, decode_response};
+pub(crate) use self::erased::ServiceIdentity;
 pub use self::handle::Transport;
 pub(crate) use self::request_limits::RequestLimits;
 pub(crate) use self::rotation::Rotation;

@@ -13,9 +13,10 @@ const MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Returns how long a document with these headers is kept.
 pub(super) fn lifetime(headers: &HeaderMap) -> Duration {
-    let mut directives =
+    let directives =
         headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
-    directives.find_map(directive_lifetime).map_or(DEFAULT, |lifetime| lifetime.clamp(MIN, MAX))
+    // Contradictory directives: the shortest lifetime is right (RFC 9111 §4.2.1).
+    directives.filter_map(directive_lifetime).min().map_or(DEFAULT, |lifetime| lifetime.clamp(MIN, MAX))
 }
 
 fn directive_lifetime(directive: &str) -> Option<Duration> {
@@ -58,6 +59,8 @@ mod tests {
             ("s-maxage=600", 3600),
             ("no-store", 300),
             ("no-cache, max-age=600", 300),
+            ("max-age=600, no-store", 300),
+            ("max-age=86400, max-age=600", 600),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(CACHE_CONTROL, HeaderValue::from_static(header));

@@ -16,8 +16,11 @@ use crate::endpoint::request_secrets::RequestSecrets;
 use crate::endpoint::{response_body, retry_after};
 use crate::error::{Error, ErrorKind};
 use crate::into_url::WithoutQuery;
-use crate::text::repeats_secret;
+use crate::text::{printable, repeats_secret};
 use crate::transport::Transport;
+
+/// The maximum length of the issuer of a document in an error, so that the reasons of the other addresses are shown too.
+const MAX_ISSUER_SHOWN: usize = 128;
 
 /// How the metadata of one issuer is found, and which document is accepted.
 #[derive(Clone)]
@@ -33,7 +36,7 @@ type AcceptIssuer = dyn Fn(&str) -> bool + Send + Sync;
 
 /// A document that was received, and how long it is kept.
 pub(super) struct Fetched {
-    pub(super) metadata: Metadata,
+    pub(super) metadata: Arc<Metadata>,
     pub(super) lifetime: Duration,
 }
 
@@ -50,9 +53,8 @@ impl Discovery {
         issuer == self.issuer || self.accepts.as_ref().is_some_and(|accepts| accepts(issuer))
     }
 
-    /// Fetches the document, within the token timeout in all.
-    pub(super) async fn fetch(&self, http: &Transport) -> Result<Fetched, Error> {
-        let timeout = http.timeout();
+    /// Fetches the document, within the limit in all.
+    pub(super) async fn fetch(&self, http: &Transport, limit: Duration) -> Result<Fetched, Error> {
         let fetching = async {
             let mut reasons = Vec::new();
             for address in &self.addresses {
@@ -67,8 +69,9 @@ impl Discovery {
             let reasons = reasons.join("; ");
             Err(Error::malformed(format!("no address has the metadata of the issuer `{}`: {reasons}", self.issuer)))
         };
-        let too_late = || Error::new(ErrorKind::Timeout, format!("no metadata document within {timeout:?}"));
-        clock::within(timeout, fetching).await.unwrap_or_else(|| Err(too_late()))
+        let too_late =
+            || Error::new(ErrorKind::Timeout, format!("no metadata of the issuer `{}` within {limit:?}", self.issuer));
+        clock::within(limit, fetching).await.unwrap_or_else(|| Err(too_late()))
     }
 
     async fn fetch_from(&self, http: &Transport, address: &Url) -> Result<Fetched, Unusable> {
@@ -96,7 +99,7 @@ impl Discovery {
             ErrorKind::Malformed => Unusable::TryNext(error.context().to_owned()),
             _ => Unusable::Outage(error.with_endpoint(&uri)),
         })?;
-        let metadata = self.read(response.body(), &secrets).map_err(Unusable::TryNext)?;
+        let metadata = Arc::new(self.read(response.body(), &secrets).map_err(Unusable::TryNext)?);
         Ok(Fetched { metadata, lifetime: cache_control::lifetime(response.headers()) })
     }
 
@@ -108,7 +111,10 @@ impl Discovery {
         let metadata = Metadata::read(members, self.rules)?;
         let issuer = metadata.issuer();
         if !self.accepts(issuer) {
-            let shown = if repeats_secret(issuer, secrets) { "(one that cannot be printed)" } else { issuer };
+            let shown = match repeats_secret(issuer, secrets) {
+                true => "(one that cannot be printed)".to_owned(),
+                false => printable(issuer, MAX_ISSUER_SHOWN),
+            };
             return Err(format!("the document is that of the issuer `{shown}`; the two are compared exactly"));
         }
         Ok(metadata)

@@ -36,8 +36,9 @@ use crate::transport::Transport;
 ///
 /// Building a grant or a layer sends no request. The metadata is fetched with the first token request, through the layer's transport,
 /// from the addresses of RFC 8414 and of OpenID Connect. It is kept for the `max-age` of the response, at least 5 minutes and at most 24
-/// hours, by default one hour. A later token request fetches it again; if that fails, the old metadata stays in use for another minute, and
-/// so on. If the token endpoint responds with 404, 405, 410 or a redirect, metadata older than 5 minutes is fetched again.
+/// hours, by default one hour. A later token request fetches it again, for at most 5 seconds; if that fails, the old metadata stays in use
+/// for another minute, or for the `Retry-After` of the response if that is longer. If the token endpoint responds with 404, 405, 410 or a
+/// redirect, metadata older than 5 minutes is fetched again.
 ///
 /// # Security
 ///
@@ -178,7 +179,7 @@ impl Issuer {
     ///
     /// Dropping the future abandons the request. Another caller that waits for it sends its own.
     pub async fn metadata(&self, transport: &Transport) -> Result<Arc<Metadata>, Error> {
-        self.cache.get(transport, || self.discovery.fetch(transport)).await
+        self.cache.get(transport, |limit| self.discovery.fetch(transport, limit)).await
     }
 
     /// Returns whether the aliases for clients with a certificate take precedence.

@@ -9,7 +9,7 @@ use url::Url;
 use super::endpoint_member::EndpointMember;
 use super::private_host::is_private;
 use crate::error::Error;
-use crate::into_url::is_loopback;
+use crate::into_url::{WithoutQuery, is_loopback};
 
 /// The maximum number of names from a list of the document that an error shows.
 const MAX_NAMES_SHOWN: usize = 16;
@@ -203,11 +203,11 @@ fn endpoint_url(value: &Value, rules: AddressRules) -> Result<Url, &'static str>
     Ok(url)
 }
 
-/// Prints the endpoints, and of other members only the names.
+/// Prints the endpoints without their queries, which may contain a key, and of other members only the names.
 impl fmt::Debug for Metadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let endpoints: Vec<&str> =
-            self.endpoints.iter().filter_map(|(_, url)| Some(url.as_ref().ok()?.as_str())).collect();
+        let endpoints = self.endpoints.iter().filter_map(|(_, url)| url.as_ref().ok());
+        let endpoints: Vec<_> = endpoints.map(|url| WithoutQuery(url.as_str())).collect();
         f.debug_struct("Metadata")
             .field("issuer", &self.issuer)
             .field("endpoints", &endpoints)

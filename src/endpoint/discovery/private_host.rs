@@ -23,9 +23,14 @@ fn is_private_v4(ip: Ipv4Addr) -> bool {
 }
 
 fn is_private_v6(ip: Ipv6Addr) -> bool {
-    // `::ffff:a.b.c.d`, and the addresses of NAT64 (RFC 6052 §2.1) and of 6to4 (RFC 3056 §2), all reach an IPv4 host.
+    // `::ffff:a.b.c.d` and `::a.b.c.d` (RFC 4291 §2.5.5), `::ffff:0:a.b.c.d` (RFC 7915 §5), and the addresses of NAT64 (RFC 6052 §2.1,
+    // RFC 8215 §5) and of 6to4 (RFC 3056 §2) can all reach an IPv4 host.
     let embedded = match ip.segments() {
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+        [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0, 0, 0, 0, 0, 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x64, 0xff9b, 1, _, _, _, high, low]
+        | [0x2002, high, low, ..] => {
             let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
             Some(Ipv4Addr::new(a, b, c, d))
         }
@@ -78,6 +83,18 @@ mod tests {
             ("[::ffff:10.0.0.1]", true),
             ("[64:ff9b::a9fe:a9fe]", true),
             ("[2002:a00:1::]", true),
+            ("[::10.0.0.1]", true),
+            ("[::ffff:0:127.0.0.1]", true),
+            ("[64:ff9b:1::10.0.0.1]", true),
+            ("[2002:808:808::]", false),
+            // Other spellings of the same hosts.
+            ("127.0.0.1.", true),
+            ("0300.0250.1.1", true),
+            ("0xA9FEA9FE", true),
+            ("①②⑦.0.0.1", true),
+            ("ｌｏｃａｌｈｏｓｔ", true),
+            ("%6cocalhost", true),
+            ("[0:0:0:0:0:ffff:7f00:1]", true),
         ] {
             let url = Url::parse(&format!("https://{host}/token")).unwrap();
             assert_eq!(is_private(&url.host().unwrap()), private, "{host}");

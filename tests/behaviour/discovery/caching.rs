@@ -95,19 +95,6 @@ async fn a_dropped_caller_leaves_the_fetch_to_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_waits_at_most_the_token_timeout_for_another_caller() {
-    let site = Site::new();
-    let (issuer, transport) = (Issuer::new(ISSUER).unwrap(), site.transport());
-    let mut first = tokio_test::task::spawn(issuer.metadata(&transport));
-    tokio_test::assert_pending!(first.poll());
-    // The first caller is not polled any more.
-    let start = tokio::time::Instant::now();
-    let error = issuer.metadata(&site.transport()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Timeout);
-    assert_eq!(start.elapsed().as_secs(), 30);
-}
-
-#[tokio::test(start_paused = true)]
 async fn the_document_is_fetched_within_the_token_timeout_in_all() {
     let site = Site::new();
     let slow = tower::service_fn(move |request| {

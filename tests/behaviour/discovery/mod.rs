@@ -2,7 +2,14 @@
 
 mod addresses;
 mod caching;
+#[cfg(feature = "test-util")]
+mod clocks;
 mod endpoints;
+mod error_texts;
 mod grants;
 mod issuers;
+mod layers;
+mod outages;
+mod proxies;
 pub(crate) mod site;
+mod waiting;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::{HeaderMap, Request, Response};
 use serde_json::{Value, json};
@@ -33,6 +34,7 @@ pub(crate) struct Site(Arc<Mutex<SiteState>>);
 #[derive(Default)]
 struct SiteState {
     pages: HashMap<String, Page>,
+    delays: HashMap<String, Duration>,
     received: Vec<Received>,
 }
 
@@ -77,6 +79,11 @@ impl Site {
         self.page(url, move || answer(status, "<html>no</html>"));
     }
 
+    /// Delays the responses of an address.
+    pub(crate) fn delay(&self, url: &str, delay: Duration) {
+        self.0.lock().unwrap().delays.insert(url.to_owned(), delay);
+    }
+
     pub(crate) fn received(&self) -> Vec<Received> {
         self.0.lock().unwrap().received.clone()
     }
@@ -96,13 +103,16 @@ impl Site {
                 let form = form(Request::new(body)).await;
                 let received =
                     Received { method: parts.method.to_string(), url: url.clone(), headers: parts.headers, form };
-                let page = {
+                let (page, delay) = {
                     let mut state = site.0.lock().unwrap();
                     state.received.push(received);
-                    state.pages.get(&url).cloned()
+                    (state.pages.get(&url).cloned(), state.delays.get(&url).copied())
                 };
                 // Other callers send their requests meanwhile.
-                tokio::task::yield_now().await;
+                match delay {
+                    Some(delay) => tokio::time::sleep(delay).await,
+                    None => tokio::task::yield_now().await,
+                }
                 page.map_or_else(|| Ok(answer(404, "")), |page| page())
             }
         }))
