@@ -39,13 +39,14 @@ async fn the_addresses_are_tried_in_their_order_with_get() {
 async fn a_response_without_the_document_leads_to_the_next_address() {
     let other =
         || answer(200, json!({"issuer": "https://evil.example.com", "token_endpoint": "https://evil.example.com/"}));
-    let responses: [(&str, Page); 12] = [
+    let responses: [(&str, Page); 13] = [
         ("a missing page", || answer(404, "")),
         ("a forbidden page", || answer(403, "<html>")),
         ("a redirect", || answer(302, "")),
         ("a web page", || answer(200, "<!doctype html><title>app</title>")),
         ("nothing", || answer(200, "")),
         ("no content", || answer(204, "")),
+        ("a part of the document", || answer(206, document())),
         ("a list", || answer(200, "[]")),
         ("a text", || answer(200, "\"https://auth.example.com\"")),
         ("no issuer", || answer(200, json!({"token_endpoint": "https://auth.example.com/t"}))),

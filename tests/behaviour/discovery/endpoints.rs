@@ -126,8 +126,8 @@ async fn a_client_with_a_certificate_uses_the_aliases() {
     assert_eq!(first_token(&site, &issuer, Client::basic("id", "s")).await.unwrap().access_token(), "a");
     let preferring = issuer.clone().mtls_endpoints();
     assert_eq!(first_token(&site, &preferring, Client::basic("id", "s")).await.unwrap().access_token(), "m");
-    // An endpoint without an alias has its usual address, and both share the document.
-    site.take_urls();
+    // An endpoint without an alias has its usual address, and all share the document.
+    assert_eq!(site.take_urls().iter().filter(|url| *url == OAUTH_DOCUMENT).count(), 1);
     let revocation = RevocationEndpoint::discover(&preferring, Client::tls("id")).unwrap();
     revocation.revoke(&site.transport(), &Token::bearer("a").unwrap()).await.unwrap();
     assert_eq!(site.take_urls(), ["https://auth.example.com/revoke"]);
@@ -143,4 +143,46 @@ async fn a_missing_endpoint_is_named() {
     let error = revocation.revoke(&site.transport(), &Token::bearer("a").unwrap()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Malformed);
     assert!(error.to_string().contains("`revocation_endpoint`") && error.to_string().contains(ISSUER), "{error}");
+}
+
+/// The usual endpoint would issue a token that is not bound to the certificate.
+#[tokio::test(start_paused = true)]
+async fn an_alias_that_cannot_be_used_is_an_error() {
+    let site = Site::new();
+    let mut with_aliases = document();
+    with_aliases["mtls_endpoint_aliases"] = json!({"token_endpoint": "https://10.0.0.1/token"});
+    site.json(OAUTH_DOCUMENT, with_aliases);
+    let error = first_token(&site, &Issuer::new(ISSUER).unwrap(), Client::tls("id")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Malformed);
+    assert!(error.to_string().contains("`token_endpoint` cannot be used: its host is private"), "{error}");
+    assert_eq!(site.take_urls(), [OAUTH_DOCUMENT]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_error_of_a_rejected_revocation_names_the_methods_of_its_endpoint() {
+    let site = Site::new();
+    let mut listing = document();
+    listing["token_endpoint_auth_methods_supported"] = json!(["client_secret_basic"]);
+    listing["revocation_endpoint_auth_methods_supported"] = json!(["client_secret_post"]);
+    site.json(OAUTH_DOCUMENT, listing);
+    site.page("https://auth.example.com/revoke", || answer(401, json!({"error": "invalid_client"})));
+    let revocation = RevocationEndpoint::discover(ISSUER, Client::basic("id", "secret")).unwrap();
+    let error = revocation.revoke(&site.transport(), &Token::bearer("a").unwrap()).await.unwrap_err();
+    assert!(error.to_string().contains("lists only `client_secret_post`"), "{error}");
+    assert!(!error.to_string().contains("client_secret_basic"), "{error}");
+}
+
+/// A related endpoint receives the same credentials, so the issuer decides about cleartext for it too.
+#[test]
+fn cleartext_is_allowed_for_the_addresses_that_the_application_gives_as_for_the_issuer() {
+    use tower_oauth2::endpoint::TokenEndpoint;
+    use tower_oauth2::grant::DeviceCode;
+
+    let grant = |issuer: Issuer| {
+        let endpoint = TokenEndpoint::discover(issuer, Client::public("app"))?;
+        DeviceCode::from_endpoint("http://auth.internal/device", endpoint, |_| {})
+    };
+    grant(Issuer::dangerous_cleartext("http://auth.internal").unwrap()).unwrap();
+    let error = grant(Issuer::new("https://auth.internal").unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cleartext);
 }

@@ -12,4 +12,5 @@ mod layers;
 mod outages;
 mod proxies;
 pub(crate) mod site;
+mod unsent;
 mod waiting;
