@@ -10,11 +10,11 @@ const MAX_TEXT: usize = 512;
 /// The code of an error that was built without one.
 const UNKNOWN_CODE: &str = "unknown_error";
 
-/// The codes of RFC 6749 §4.1.2.1 and §5.2, RFC 7009, RFC 8628, RFC 8707, RFC 9396 and RFC 9449.
+/// The codes of RFC 6749 §4.1.2.1 and §5.2, RFC 7009, RFC 8628, RFC 8707, RFC 9101, RFC 9396 and RFC 9449.
 ///
 /// They are kept even if they contain a secret, such as a client secret that is part of a code: the codes are public, and the
 /// classification of errors depends on them.
-const REGISTERED_CODES: [&str; 19] = [
+const REGISTERED_CODES: [&str; 23] = [
     "access_denied",
     "authorization_declined",
     "authorization_pending",
@@ -24,8 +24,12 @@ const REGISTERED_CODES: [&str; 19] = [
     "invalid_dpop_proof",
     "invalid_grant",
     "invalid_request",
+    "invalid_request_object",
+    "invalid_request_uri",
     "invalid_scope",
     "invalid_target",
+    "request_not_supported",
+    "request_uri_not_supported",
     "server_error",
     "slow_down",
     "temporarily_unavailable",

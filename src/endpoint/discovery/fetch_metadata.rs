@@ -10,6 +10,7 @@ use url::Url;
 
 use super::cache_control;
 use super::metadata::{AddressRules, Metadata};
+use crate::catch_panic::catch_panic;
 use crate::clock;
 use crate::endpoint::protocol_headers;
 use crate::endpoint::request_secrets::RequestSecrets;
@@ -50,7 +51,9 @@ enum Unusable {
 
 impl Discovery {
     pub(super) fn accepts(&self, issuer: &str) -> bool {
-        issuer == self.issuer || self.accepts.as_ref().is_some_and(|accepts| accepts(issuer))
+        // A redirect of a browser must not end the login with the panic of the application's function.
+        let is_accepted = |accepts: &AcceptIssuer| catch_panic(|| accepts(issuer)).unwrap_or(false);
+        issuer == self.issuer || self.accepts.as_deref().is_some_and(is_accepted)
     }
 
     /// Fetches the document, within the limit in all.

@@ -132,7 +132,8 @@ impl Issuer {
         Self { prefers_mtls: true, ..self }
     }
 
-    /// Accepts metadata of another issuer, if `accept` returns `true` for it. A response to a login may then have such an issuer too.
+    /// Accepts metadata of another issuer, if `accept` returns `true` for it. A response to a login may then have such an issuer too. A panic
+    /// of `accept` counts as `false`.
     ///
     /// Some servers have one document for many issuers: that of Entra ID's `common` contains a template.
     ///

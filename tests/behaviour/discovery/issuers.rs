@@ -72,6 +72,8 @@ async fn another_issuer_can_be_accepted_by_name() {
     issuer.metadata(&site.transport()).await.unwrap_err();
     let accepting = issuer.clone().dangerous_accept_issuer(move |issuer| issuer == template);
     assert_eq!(accepting.metadata(&site.transport()).await.unwrap().issuer(), template);
+    let panicking = issuer.clone().dangerous_accept_issuer(|_| panic!("a fault of the application"));
+    assert_eq!(panicking.metadata(&site.transport()).await.unwrap_err().kind(), ErrorKind::Malformed);
     // The option of one clone does not change another.
     issuer.metadata(&site.transport()).await.unwrap_err();
 }
