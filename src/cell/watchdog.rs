@@ -92,6 +92,7 @@ mod tests {
     use crate::cell::waiters::Waiters;
     use crate::grant::{Reason, StallTimeout};
 
+    /// Long enough for a slow machine, and for an interpreter, to act on the task first.
     const STALL_TIMEOUT: Duration = Duration::from_secs(2);
     const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -126,14 +127,14 @@ mod tests {
 
     #[test]
     fn a_task_that_has_ended_is_not_cancelled() {
-        let (task, cancelled) = watched(&Waiters::default(), Duration::from_millis(5), async {});
+        let (task, cancelled) = watched(&Waiters::default(), STALL_TIMEOUT, async {});
         assert_eq!(task.poll_as_waiter(), Progress::Ended);
         assert_eq!(cancelled.recv_timeout(TEST_TIMEOUT), Err(mpsc::RecvTimeoutError::Disconnected));
     }
 
     #[test]
     fn a_dropped_task_is_not_cancelled() {
-        let (task, cancelled) = watched(&Waiters::default(), Duration::from_millis(5), pending());
+        let (task, cancelled) = watched(&Waiters::default(), STALL_TIMEOUT, pending());
         drop(task);
         assert_eq!(cancelled.recv_timeout(TEST_TIMEOUT), Err(mpsc::RecvTimeoutError::Disconnected));
     }
