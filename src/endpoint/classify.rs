@@ -34,6 +34,11 @@ impl ErrorBody<'_> {
     }
 }
 
+/// Returns whether the server, or a gateway before it, cannot process requests for now.
+pub(super) fn is_overloaded(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 429 | 500..=599)
+}
+
 /// Returns the kind of the error.
 ///
 /// The status of an overloaded server takes precedence over its error code. Some gateways respond with 503 and `invalid_grant`, and
@@ -41,7 +46,8 @@ impl ErrorBody<'_> {
 pub(super) fn error_kind(status: StatusCode, body: ErrorBody<'_>, authenticates: bool) -> ErrorKind {
     use ErrorBody::{Code, Other, Page, Redacted};
     match (status.as_u16(), body) {
-        (408 | 429 | 500..=599, _) | (_, Code("server_error" | "temporarily_unavailable")) => ErrorKind::Overloaded,
+        _ if is_overloaded(status) => ErrorKind::Overloaded,
+        (_, Code("server_error" | "temporarily_unavailable")) => ErrorKind::Overloaded,
         (_, Code("invalid_client" | "unauthorized_client")) => ErrorKind::ClientRejected,
         (_, Code("invalid_grant")) => ErrorKind::InvalidGrant,
         (401, Redacted | Other) if authenticates => ErrorKind::ClientRejected,

@@ -8,11 +8,12 @@
 //! | `request`, `protocol_headers`, `request_secrets` | the request, and the secrets in it that no error repeats |
 //! | `resolve` | the address of one request, and errors with what the metadata says |
 //! | `send` | a token request from the form to the token |
-//! | `response_body`, `response`, `classify`, `retry_after` | the body of a response, its members, its error, and the requested delay |
+//! | `response_body`, `response`, `classify`, `retry_after`, `delta_seconds` | the body of a response, its members, its error, and the requested delay |
 //! | `revocation` | the revocation endpoint |
 
 mod classify;
 mod dead_refresh_token;
+mod delta_seconds;
 mod discovery;
 mod endpoint_address;
 mod hooks;

@@ -52,7 +52,8 @@ pub(super) fn parse(
     }
 }
 
-fn without_byte_order_mark(body: &[u8]) -> &[u8] {
+/// Returns the body without the byte order mark that some servers begin it with.
+pub(super) fn without_byte_order_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 
-use super::retry_after;
+use super::{classify, retry_after};
 use crate::clock::Now;
 use crate::error::{Error, ErrorKind};
 use crate::transport::{self, DecodeError};
@@ -26,10 +26,12 @@ pub(super) fn decoded(
 
 /// Classifies a response without a usable body: its status is enough to recognize a redirect or an overloaded server.
 fn error(status: StatusCode, headers: &HeaderMap, now: Now, why: Error) -> Error {
-    let error = match status.as_u16() {
-        300..=399 => Error::caused_by(ErrorKind::Redirected, why),
-        408 | 429 | 500..=599 => Error::caused_by(ErrorKind::Overloaded, why),
-        _ => why,
+    let error = if status.is_redirection() {
+        Error::caused_by(ErrorKind::Redirected, why)
+    } else if classify::is_overloaded(status) {
+        Error::caused_by(ErrorKind::Overloaded, why)
+    } else {
+        why
     };
     error.with_status(status).with_retry_after_header(retry_after::parse(headers, now))
 }

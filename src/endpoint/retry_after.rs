@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName};
 
+use super::delta_seconds;
 use crate::clock::Now;
 
 /// The maximum delay, because a mistake of the server must not stop the client for days.
@@ -16,13 +17,12 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 /// valid `Date`. A date in the past is a delay of zero.
 pub(super) fn parse(headers: &HeaderMap, now: Now) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let wait = if is_number {
-        // A number that overflows is a very long delay.
-        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
-    } else {
-        let sent = date(headers, &DATE).unwrap_or(now.wall());
-        date(headers, &RETRY_AFTER)?.duration_since(sent).unwrap_or_default()
+    let wait = match delta_seconds::parse(text) {
+        Some(wait) => wait,
+        None => {
+            let sent = date(headers, &DATE).unwrap_or(now.wall());
+            date(headers, &RETRY_AFTER)?.duration_since(sent).unwrap_or_default()
+        }
     };
     Some(wait.min(MAX_RETRY_AFTER))
 }

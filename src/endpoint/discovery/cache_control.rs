@@ -5,6 +5,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::CACHE_CONTROL;
 
+use crate::endpoint::delta_seconds;
+
 /// The lifetime of a document without `max-age`.
 const DEFAULT: Duration = Duration::from_secs(60 * 60);
 /// The minimum, because a server that forbids caching must not cause a request for each token.
@@ -23,12 +25,7 @@ fn directive_lifetime(directive: &str) -> Option<Duration> {
     let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
     match name.trim().to_ascii_lowercase().as_str() {
         "no-store" | "no-cache" => Some(Duration::ZERO),
-        "max-age" => {
-            let seconds = value.trim().trim_matches('"');
-            let is_number = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
-            // A number that overflows is a very long time.
-            is_number.then(|| Duration::from_secs(seconds.parse().unwrap_or(u64::MAX)))
-        }
+        "max-age" => delta_seconds::parse(value.trim().trim_matches('"')),
         _ => None,
     }
 }

@@ -14,7 +14,7 @@ use crate::catch_panic::catch_panic;
 use crate::clock;
 use crate::endpoint::protocol_headers;
 use crate::endpoint::request_secrets::RequestSecrets;
-use crate::endpoint::{response_body, retry_after};
+use crate::endpoint::{classify, response, response_body, retry_after};
 use crate::error::{Error, ErrorKind};
 use crate::into_url::WithoutQuery;
 use crate::text::{printable, repeats_secret};
@@ -85,7 +85,7 @@ impl Discovery {
         protocol_headers::insert(request.headers_mut());
         let response = http.receive(request).await.map_err(Unusable::Outage)?;
         let (status, now) = (response.status(), clock::now());
-        if matches!(status.as_u16(), 408 | 429 | 500..=599) {
+        if classify::is_overloaded(status) {
             let error = Error::new(ErrorKind::Overloaded, "").with_status(status).with_endpoint(&uri);
             return Err(Unusable::Outage(error.with_retry_after_header(retry_after::parse(response.headers(), now))));
         }
@@ -108,9 +108,8 @@ impl Discovery {
 
     /// Parses a document, and compares its issuer (RFC 8414 §3.3).
     fn read(&self, body: &[u8], secrets: &[&str]) -> Result<Metadata, String> {
-        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-        let members: Map<String, Value> =
-            serde_json::from_slice(body).map_err(|_| "the document is not a JSON object".to_owned())?;
+        let members: Map<String, Value> = serde_json::from_slice(response::without_byte_order_mark(body))
+            .map_err(|_| "the document is not a JSON object".to_owned())?;
         let metadata = Metadata::read(members, self.rules)?;
         let issuer = metadata.issuer();
         if !self.accepts(issuer) {
