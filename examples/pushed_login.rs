@@ -20,6 +20,8 @@
 //!
 //! Nothing else is needed. The authorization server runs inside the program, on 127.0.0.1.
 
+#[path = "web_application/failure.rs"]
+mod failure;
 #[allow(dead_code, reason = "the sessions of `web_application.rs` can do more")]
 #[path = "web_application/session.rs"]
 mod session;
@@ -35,6 +37,7 @@ use axum::{
     routing::get,
 };
 use bytes::Bytes;
+use failure::Failure;
 use http_body_util::Full;
 use hyper_util::{client::legacy, rt::TokioExecutor};
 use session::Sessions;
@@ -138,20 +141,4 @@ async fn visit(server: &AuthServer, url: &str) -> Result<(), BoxError> {
     println!("with all parameters in it:   {}", error.as_deref().unwrap_or("accepted"));
     check(error.as_deref() == Some("invalid_request"), "the server rejects a request that was not pushed")?;
     check(page.status == 400, "a login that the application has not started does not end in it")
-}
-
-/// An error that is logged. The visitor gets a general message.
-struct Failure(BoxError);
-
-impl<E: Into<BoxError>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        eprintln!("a request has failed: {}", self.0);
-        (StatusCode::BAD_GATEWAY, "An internal error has occurred. Please try again later.").into_response()
-    }
 }

@@ -22,6 +22,8 @@
 //!
 //! Nothing else is needed. The authorization server and the API run inside the program, on 127.0.0.1.
 
+#[path = "web_application/failure.rs"]
+mod failure;
 #[path = "web_application/replica.rs"]
 mod replica;
 #[path = "web_application/session.rs"]

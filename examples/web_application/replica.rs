@@ -28,7 +28,10 @@ use tower_oauth2::{
     transport::Transport,
 };
 
-use super::session::{Sessions, id};
+use super::{
+    failure::Failure,
+    session::{Sessions, id},
+};
 
 type Http = legacy::Client<HttpConnector, Full<Bytes>>;
 type Visitor = OAuth2<Http, Persisted<RefreshToken, MemoryStore>>;
@@ -146,22 +149,6 @@ impl Replica {
     fn with_session(&self, session: &Session, redirect: Redirect) -> Result<Response, Failure> {
         let cookie = self.sessions.start(session, self.redirect_uri.starts_with("https:"))?;
         Ok(([(SET_COOKIE, cookie)], redirect).into_response())
-    }
-}
-
-/// An error that is logged. The visitor gets a general message.
-struct Failure(BoxError);
-
-impl<E: Into<BoxError>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        eprintln!("a request has failed: {}", self.0);
-        (StatusCode::BAD_GATEWAY, "An internal error has occurred. Please try again later.").into_response()
     }
 }
 
