@@ -28,13 +28,14 @@ const SECRET: [&str; 11] = [
 ];
 
 /// Parameters whose value is never a secret. Any other parameter may be one, such as an API key.
-const PUBLIC: [&str; 16] = [
+const PUBLIC: [&str; 17] = [
     "actor_token_type",
     "audience",
     "client_assertion_type",
     "client_id",
     "code_challenge",
     "code_challenge_method",
+    "dpop_jkt",
     "grant_type",
     "redirect_uri",
     "requested_token_type",

@@ -7,6 +7,7 @@
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod client;
+pub mod dpop;
 pub mod endpoint;
 pub mod error;
 pub mod form;

@@ -58,7 +58,7 @@ pub(crate) fn is_tls(scheme: &Scheme) -> Option<bool> {
 }
 
 /// Returns the port of a request; `None` if it is malformed, because clients handle that differently.
-fn port(uri: &Uri, host: &str, https: bool) -> Option<u16> {
+pub(crate) fn port(uri: &Uri, host: &str, https: bool) -> Option<u16> {
     let authority = uri.authority()?.as_str();
     let after_host = authority.rsplit('@').next()?.strip_prefix(host)?;
     match after_host {
@@ -71,7 +71,7 @@ fn port(uri: &Uri, host: &str, https: bool) -> Option<u16> {
     }
 }
 
-fn default_port(https: bool) -> u16 {
+pub(crate) fn default_port(https: bool) -> u16 {
     if https { 443 } else { 80 }
 }
 

@@ -27,10 +27,12 @@
 //! | `refresh`, `reentrancy` | the start and the end of a refresh, and the call of the grant |
 //! | `acquire`, `wait_future`, `max_wait` | how a caller gets a token, an error, or a future, and the time limit of that future |
 //! | `responses` | responses that accept or reject the token |
+//! | `bound_tokens` | tokens that are bound to a key |
 //! | `tokens`, `keep_fresh` | the public handle, its `flush` and its `keep_fresh` |
 
 mod acquire;
 mod attempt;
+mod bound_tokens;
 mod cached;
 mod decisions;
 mod fast_path;

@@ -48,6 +48,8 @@ impl TokenCell {
             && !self.observes_responses()
             && let Some(locked) = try_lock(&self.locked)
             && locked.state.is_accepted(token)
+            // Each request with a bound token needs a proof of its own.
+            && !token.token.is_dpop()
         {
             mark_fresh(&self.fresh, token, now);
             drop(locked);

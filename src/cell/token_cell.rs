@@ -16,6 +16,7 @@ use super::transports::Transports;
 use super::waiters::Waiters;
 use crate::catch_panic::catch_panic;
 use crate::clock::{self, Now};
+use crate::dpop::Dpop;
 use crate::grant::{BoxGrant, Grant, initial_token};
 use crate::observe::Observer;
 use crate::random;
@@ -39,6 +40,8 @@ pub(crate) struct TokenCell {
     pub(super) awaiting_acceptance: AtomicBool,
     pub(super) locked: Mutex<LockedState>,
     pub(super) grant: BoxGrant,
+    /// The key that the tokens are bound to.
+    pub(super) dpop: Option<Dpop>,
     pub(super) reject_when: ArcSwapOption<Box<RejectWhen>>,
     changes: watch::Sender<Option<Token>>,
     pub(super) waiters: Waiters,
@@ -88,6 +91,7 @@ impl TokenCell {
                 awaiting_acceptance: AtomicBool::new(true),
                 locked: Mutex::new(LockedState { state: TokenState::new(base_generation), options }),
                 observer: Observer::new(grant.name()),
+                dpop: grant.dpop(),
                 grant: grant.boxed(),
                 reject_when: ArcSwapOption::empty(),
                 changes: watch::Sender::new(None),

@@ -236,6 +236,7 @@ impl Tokens {
             return Ok(false);
         }
         let token = self.current().await?;
+        self.cell.check_binding(&token.token)?;
         policy.insert(request, token.header());
         Ok(true)
     }

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `token_endpoint`, `endpoint_address` | an endpoint: its address, its client and its headers |
 //! | `discovery` | the issuer of a server, and its metadata |
+//! | `bound_requests` | requests with a proof by the key that the tokens are bound to |
 //! | `quirks`, `hooks`, `dead_refresh_token` | options for servers that deviate from the standard, and the functions of the user |
 //! | `request`, `protocol_headers`, `request_secrets` | the request, and the secrets in it that no error repeats |
 //! | `resolve` | the address of one request, and errors with what the metadata says |
@@ -11,6 +12,7 @@
 //! | `response_body`, `response`, `classify`, `retry_after`, `delta_seconds` | the body of a response, its members, its error, and the requested delay |
 //! | `revocation` | the revocation endpoint |
 
+mod bound_requests;
 mod classify;
 mod dead_refresh_token;
 mod delta_seconds;

@@ -111,7 +111,7 @@ mod tests {
 
     use super::*;
     use crate::clock;
-    use crate::token::{self, Token};
+    use crate::token::{self, IssuedTypes, Token};
 
     fn parsed(status: u16, body: impl Into<Bytes>) -> Result<Token, Error> {
         parsed_for(true, status, body)
@@ -121,7 +121,8 @@ mod tests {
         let response = Response::builder().status(status).body(body.into()).unwrap();
         let uri = Uri::from_static("https://auth.example.com/token");
         let response = parse(&response, &uri, clock::now(), &["hunter2"], authenticates)?;
-        token::from_response(response.members, clock::now(), &[]).map_err(|error| error.with_status(response.status))
+        token::from_response(response.members, clock::now(), &[], IssuedTypes::Bearer)
+            .map_err(|error| error.with_status(response.status))
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! Sends forms to an endpoint, and reads the token from the response.
 
+use std::future::ready;
+
 use bytes::Bytes;
-use http::Response;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, Request, Response};
 use serde_json::Value;
 
-use super::endpoint_address::Address;
+use super::endpoint_address::{Address, ResolvedAddress};
+use super::request_secrets::RequestSecrets;
 use super::response::{self, EndpointResponse};
 use super::token_endpoint::TokenEndpoint;
 use super::{response_body, retry_after};
@@ -25,6 +28,7 @@ impl TokenEndpoint {
     ///
     /// - [`ErrorKind::Configuration`] for a credential with a control character. Nothing is sent then.
     /// - The errors of [`Issuer::metadata`](super::Issuer::metadata), for a discovered endpoint.
+    /// - [`ErrorKind::Proof`] if a [key](Self::dpop) cannot sign. The errors of a signer pass unchanged. Nothing is sent then.
     /// - The errors of [`Transport::send`].
     /// - [`ErrorKind::Redirected`] for a 3xx.
     /// - The error of the server, with its [`status`](Error::status), [`oauth`](Error::oauth) and [`retry_after`](Error::retry_after).
@@ -43,7 +47,7 @@ impl TokenEndpoint {
         let is_refresh = form.pairs().any(|pair| pair == ("grant_type", "refresh_token"));
         let sent =
             form.pairs().find(|(name, _)| is_refresh && *name == "refresh_token").map(|(_, sent)| Secret::new(sent));
-        let response = self.post(http, &self.address, form).await;
+        let response = self.post_with_proof(http, &self.address, || ready(Ok(form.clone()))).await;
         let response = response.map_err(|error| if is_refresh { self.dead_when.apply(error) } else { error })?;
         // A new refresh token that cannot be sent does not replace the old one.
         let can_be_sent = |new: &&str| !new.is_empty() && CharacterSet::Unicode.violation(new).is_none();
@@ -61,7 +65,8 @@ impl TokenEndpoint {
         if self.ignore_zero_lifetime {
             token::ignore_zero_lifetime(&mut response.members);
         }
-        token::from_response(response.members, clock::now(), &self.bearer_types)
+        token::from_response(response.members, clock::now(), &self.bearer_types, self.issued_types())
+            .map(|token| token.with_record(self.token_record()))
             .map_err(|error| error.with_status(response.status).with_endpoint(&response.uri))
     }
 
@@ -74,9 +79,22 @@ impl TokenEndpoint {
     ) -> Result<EndpointResponse, Error> {
         let resolved = self.resolve(http, address).await?;
         let (request, secrets) = self.request(http, &resolved, form).await?;
+        self.exchange(http, (address, &resolved), request, &secrets, |_| ()).await
+    }
+
+    /// Sends a request to an address, and returns the members of the response. `observe` is called with the headers of any response.
+    pub(super) async fn exchange(
+        &self,
+        http: &Transport,
+        (address, resolved): (&Address, &ResolvedAddress),
+        request: Request<Bytes>,
+        secrets: &RequestSecrets,
+        observe: impl FnOnce(&HeaderMap),
+    ) -> Result<EndpointResponse, Error> {
         let authenticates = request.headers().contains_key(AUTHORIZATION) || self.client.authenticates();
         let uri = request.uri().clone();
         let response = http.receive(request).await?;
+        observe(response.headers());
         let secrets = secrets.texts();
         response_body::decoded(response, http.max_response_size(), clock::now(), &secrets)
             .and_then(|response| self.map_response_with_retry_after(response))

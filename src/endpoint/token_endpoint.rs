@@ -10,6 +10,7 @@ use super::discovery::{EndpointMember, IntoIssuer, Issuer, into_issuer};
 use super::endpoint_address::{Address, ResolvedAddress};
 use super::hooks::Hooks;
 use crate::client::Client;
+use crate::dpop::Dpop;
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -51,6 +52,7 @@ pub struct TokenEndpoint {
     pub(super) ignore_zero_lifetime: bool,
     pub(super) hooks: Hooks,
     pub(super) dead_when: DeadWhen,
+    pub(super) dpop: Option<Dpop>,
     /// Whether credentials may be sent in cleartext to a host that is not loopback.
     pub(super) cleartext: bool,
 }
@@ -125,6 +127,7 @@ impl TokenEndpoint {
             ignore_zero_lifetime: false,
             hooks: Hooks::default(),
             dead_when: DeadWhen::default(),
+            dpop: None,
             cleartext: false,
         }
     }
@@ -207,6 +210,7 @@ impl fmt::Debug for TokenEndpoint {
             .field("ignore_zero_lifetime", &self.ignore_zero_lifetime)
             .field("hooks", &self.hooks)
             .field("dead_when", &self.dead_when)
+            .field("dpop", &self.dpop)
             .field("cleartext", &self.cleartext)
             .finish()
     }

@@ -11,7 +11,7 @@ use super::sent_token::SentToken;
 use crate::authorize::AuthorizePolicy;
 use crate::cell::{Acquire, BoundedWait, CachedError, CachedToken, TokenCell, Waited};
 use crate::clock;
-use crate::error::BoxError;
+use crate::error::{BoxError, Error};
 use crate::transport::Transport;
 
 /// A request that was not sent yet.
@@ -74,17 +74,21 @@ impl PendingToken {
     }
 
     /// Attaches the newest token. Returns `None` if it has expired meanwhile. Then the request waits for another token.
-    fn attach<B>(&mut self, request: &mut Request<B>) -> Option<SentToken> {
-        let TokenWait::Token(token) = &self.state else { return None };
+    ///
+    /// # Errors
+    ///
+    /// If the token must not be sent.
+    fn attach<B>(&mut self, request: &mut Request<B>) -> Result<Option<SentToken>, Error> {
+        let TokenWait::Token(token) = &self.state else { return Ok(None) };
         // A token that was stale when it arrived is used for this request, because the next one may be stale, too.
         let may_use = token.is_valid(clock::now) || token.arrived_stale();
         if may_use && self.cell.is_current_generation(token.generation) {
-            return Some(SentToken::attach(request, token, &self.policy, &self.cell));
+            return SentToken::attach(request, token, &self.policy, &self.cell).map(Some);
         }
         self.state = self.acquire();
         match &self.state {
-            TokenWait::Token(token) => Some(SentToken::attach(request, token, &self.policy, &self.cell)),
-            TokenWait::Failed(_) | TokenWait::Waiting(_) => None,
+            TokenWait::Token(token) => SentToken::attach(request, token, &self.policy, &self.cell).map(Some),
+            TokenWait::Failed(_) | TokenWait::Waiting(_) => Ok(None),
         }
     }
 }
@@ -118,8 +122,15 @@ impl<S, B> Deferred<S, B> {
             }
             ready!(self.service.poll_ready(cx)).map_err(Into::into)?;
             let sent = match &mut self.pending {
-                Some(pending) => pending.attach(request).map(Some),
-                None => Some(None),
+                Some(pending) => pending.attach(request).map(|sent| sent.map(Some)),
+                None => Ok(Some(None)),
+            };
+            let sent = match sent {
+                Ok(sent) => sent,
+                Err(error) => {
+                    self.service = self.service.clone();
+                    return Poll::Ready(Err(for_protocol(error, request).into()));
+                }
             };
             if let Some(sent) = sent {
                 let service = &mut self.service;

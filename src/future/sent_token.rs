@@ -6,6 +6,7 @@ use http::{Request, Response};
 
 use crate::authorize::AuthorizePolicy;
 use crate::cell::{CachedToken, TokenCell, find_cell};
+use crate::error::Error;
 use crate::extensions::TokenRejected;
 use crate::rejection::is_rejection;
 
@@ -18,15 +19,21 @@ pub(crate) struct SentToken {
 
 impl SentToken {
     /// Attaches the token to a request.
+    ///
+    /// # Errors
+    ///
+    /// If the token is bound to a key.
     pub(crate) fn attach<B>(
         request: &mut Request<B>,
         token: &CachedToken,
         policy: &AuthorizePolicy,
         cell: &Arc<TokenCell>,
-    ) -> Self {
+    ) -> Result<Self, Error> {
+        cell.check_binding(&token.token)?;
         policy.insert(request, token.header());
         token.keep_header();
-        Self { generation: token.generation, observing_cell: cell.observes_responses().then(|| Arc::downgrade(cell)) }
+        let observing_cell = cell.observes_responses().then(|| Arc::downgrade(cell));
+        Ok(Self { generation: token.generation, observing_cell })
     }
 
     /// Returns whether the cell observes every response.

@@ -3,6 +3,7 @@
 use super::config::{GrantConfig, grant_options};
 use super::{Context, Grant};
 use crate::client::Client;
+use crate::dpop::Dpop;
 use crate::endpoint::{IntoIssuer, TokenEndpoint};
 use crate::error::Error;
 use crate::form::Form;
@@ -80,5 +81,9 @@ impl Grant for ClientCredentials {
 
     fn initial_token(&self) -> Option<Token> {
         self.config.initial.token()
+    }
+
+    fn dpop(&self) -> Option<Dpop> {
+        self.config.endpoint.dpop_key().cloned()
     }
 }

@@ -60,6 +60,9 @@ impl GrantConfig {
         let key = Key::new(self.endpoint.server(), client);
         // A client can have a token of its own and tokens of persons.
         let key = if self.is_repeatable && self.subject.is_none() { key.program() } else { key };
+        let dpop = self.endpoint.dpop_key();
+        // Another key cannot use the tokens.
+        let key = dpop.into_iter().fold(key, |key, dpop| key.parameter("dpop_jkt", dpop.thumbprint()));
         let key = self.subject.iter().fold(key, |key, subject| key.subject(subject));
         let key = self.distinctions.iter().fold(key, |key, (name, value)| key.parameter(name, value));
         self.parameters.distinguish(key)
@@ -79,6 +82,10 @@ impl GrantConfig {
     pub(super) async fn try_refresh(&self, cx: &Context) -> Result<RefreshOutcome, Error> {
         match cx.previous() {
             Some(previous) => match previous.refresh_token() {
+                Some(_) if self.endpoint.is_bound_to_other_key(previous) => {
+                    let why = "the refresh token is bound to another DPoP key (RFC 9449 §5), and was not sent";
+                    Ok(RefreshOutcome::Rejected(Error::new(ErrorKind::InvalidGrant, why).with_spent_refresh_token()))
+                }
                 Some(refresh_token) => {
                     let outcome = self.send_refresh(cx.transport(), refresh_token).await;
                     RefreshOutcome::of(outcome.map(|token| token.carry_over(previous)))
@@ -180,6 +187,7 @@ impl RefreshOutcome {
         match error.kind() {
             _ if error.is_before_request() => Err(error),
             _ if error.spent_refresh_token() => Ok(Self::Rejected(error)),
+            _ if is_about_proof(&error) => Err(error),
             ErrorKind::RequestRejected => Ok(Self::Rejected(error)),
             ErrorKind::ClientRejected if is_unauthorized && error.status() != Some(StatusCode::UNAUTHORIZED) => {
                 Ok(Self::Rejected(error))
@@ -188,6 +196,11 @@ impl RefreshOutcome {
             _ => Err(error),
         }
     }
+}
+
+/// Returns whether the server has rejected the DPoP proof (RFC 9449 §5, §8), which says nothing about the refresh token.
+fn is_about_proof(error: &Error) -> bool {
+    error.oauth().is_some_and(|oauth| matches!(oauth.error(), "invalid_dpop_proof" | "use_dpop_nonce"))
 }
 
 /// Makes the error of a rejected refresh token if no login may start. Unless the refresh token is dead, it is sent again after the
@@ -308,6 +321,18 @@ macro_rules! grant_options {
             pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Result<Self, crate::Error> {
                 self.config.endpoint = self.config.endpoint.header(name, value)?;
                 Ok(self)
+            }
+
+            /// Binds the tokens to a key, so that a stolen token is useless without it ([RFC 9449]): see [`dpop`](crate::dpop).
+            ///
+            /// Token requests and API requests carry proofs by this key. With [`persisted`](Self::persisted) its thumbprint is part of the
+            /// entry's key: a process with another key does not find the token.
+            ///
+            /// [RFC 9449]: https://www.rfc-editor.org/rfc/rfc9449
+            #[must_use]
+            pub fn dpop(mut self, dpop: crate::dpop::Dpop) -> Self {
+                self.config.endpoint = self.config.endpoint.dpop(dpop);
+                self
             }
 
             /// Accepts a `token_type` that this server uses for bearer tokens: see

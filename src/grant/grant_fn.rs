@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 
 use super::{Context, Grant};
+use crate::dpop::Dpop;
 use crate::error::Error;
 use crate::token::Token;
 
@@ -36,13 +37,36 @@ where
     F: Fn(Context) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Token, Error>> + Send,
 {
-    GrantFn { f }
+    GrantFn { f, dpop: None }
 }
 
 /// A [`Grant`] that calls a closure: see [`grant_fn`].
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct GrantFn<F> {
     f: F,
+    dpop: Option<Dpop>,
+}
+
+impl<F> GrantFn<F> {
+    /// Sets the key that the tokens of the closure are bound to: see [`Grant::dpop`].
+    ///
+    /// ```
+    /// use tower_oauth2::{OAuth2Layer, dpop::Dpop, endpoint::TokenEndpoint, form::Form, grant::{Context, grant_fn}};
+    ///
+    /// fn layer(endpoint: TokenEndpoint, dpop: Dpop) -> OAuth2Layer<impl tower_oauth2::grant::Grant> {
+    ///     let endpoint = endpoint.dpop(dpop.clone());
+    ///     let grant = grant_fn(move |cx: Context| {
+    ///         let endpoint = endpoint.clone();
+    ///         async move { endpoint.token(cx.transport(), Form::new("urn:example:exchange")).await }
+    ///     });
+    ///     OAuth2Layer::new(grant.dpop(dpop))
+    /// }
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn dpop(self, dpop: Dpop) -> Self {
+        Self { dpop: Some(dpop), ..self }
+    }
 }
 
 impl<F, Fut> Grant for GrantFn<F>
@@ -52,6 +76,10 @@ where
 {
     fn obtain(&self, cx: Context) -> impl Future<Output = Result<Token, Error>> + Send {
         (self.f)(cx)
+    }
+
+    fn dpop(&self) -> Option<Dpop> {
+        self.dpop.clone()
     }
 }
 

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::context::Context;
+use crate::dpop::Dpop;
 use crate::error::Error;
 use crate::token::Token;
 
@@ -71,6 +72,42 @@ pub trait Grant: Send + Sync + 'static {
         None
     }
 
+    /// Returns the key that the tokens of this grant are bound to ([RFC 9449]). The layer signs the proofs of its requests with it.
+    ///
+    /// It is called once, when the layer is created. The grants of this crate return the key of their method `dpop`. Implement it for a
+    /// grant that talks to a [`TokenEndpoint`](crate::endpoint::TokenEndpoint) with a key:
+    ///
+    /// ```
+    /// use tower_oauth2::{Error, Token, dpop::Dpop, endpoint::TokenEndpoint, form::Form, grant::{Context, Grant}};
+    ///
+    /// struct Exchange {
+    ///     endpoint: TokenEndpoint,
+    ///     dpop: Dpop,
+    /// }
+    ///
+    /// impl Exchange {
+    ///     fn new(endpoint: TokenEndpoint, dpop: Dpop) -> Self {
+    ///         Self { endpoint: endpoint.dpop(dpop.clone()), dpop }
+    ///     }
+    /// }
+    ///
+    /// impl Grant for Exchange {
+    ///     async fn obtain(&self, cx: Context) -> Result<Token, Error> {
+    ///         self.endpoint.token(cx.transport(), Form::new("urn:example:exchange")).await
+    ///     }
+    ///
+    ///     fn dpop(&self) -> Option<Dpop> {
+    ///         Some(self.dpop.clone())
+    ///     }
+    /// }
+    /// # let _ = Exchange::new;
+    /// ```
+    ///
+    /// [RFC 9449]: https://www.rfc-editor.org/rfc/rfc9449
+    fn dpop(&self) -> Option<Dpop> {
+        None
+    }
+
     /// Erases the type of the grant.
     fn boxed(self) -> BoxGrant
     where
@@ -113,6 +150,7 @@ trait ErasedGrant: Send + Sync {
     fn obtain(&self, cx: Context) -> ObtainFuture<'_>;
     fn name(&self) -> &'static str;
     fn initial_token(&self) -> Option<Token>;
+    fn dpop(&self) -> Option<Dpop>;
 }
 
 impl<G: Grant> ErasedGrant for G {
@@ -126,6 +164,10 @@ impl<G: Grant> ErasedGrant for G {
 
     fn initial_token(&self) -> Option<Token> {
         Grant::initial_token(self)
+    }
+
+    fn dpop(&self) -> Option<Dpop> {
+        Grant::dpop(self)
     }
 }
 
@@ -155,6 +197,10 @@ impl Grant for BoxGrant {
         self.0.initial_token()
     }
 
+    fn dpop(&self) -> Option<Dpop> {
+        self.0.dpop()
+    }
+
     /// Returns the grant itself, which is not boxed twice.
     fn boxed(self) -> BoxGrant {
         self
@@ -180,6 +226,10 @@ impl<G: Grant> Grant for Arc<G> {
     fn initial_token(&self) -> Option<Token> {
         G::initial_token(self)
     }
+
+    fn dpop(&self) -> Option<Dpop> {
+        G::dpop(self)
+    }
 }
 
 /// Forwards to the inner grant.
@@ -194,5 +244,9 @@ impl<G: Grant> Grant for Box<G> {
 
     fn initial_token(&self) -> Option<Token> {
         G::initial_token(self)
+    }
+
+    fn dpop(&self) -> Option<Dpop> {
+        G::dpop(self)
     }
 }

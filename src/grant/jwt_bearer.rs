@@ -5,6 +5,7 @@ use std::fmt;
 use super::config::{GrantConfig, grant_options};
 use super::{Context, Grant};
 use crate::client::Client;
+use crate::dpop::Dpop;
 use crate::endpoint::{IntoIssuer, Issuer, TokenEndpoint};
 use crate::error::Error;
 use crate::form::Form;
@@ -12,6 +13,7 @@ use crate::into_url::IntoUrl;
 use crate::secret::CharacterSet;
 use crate::source::{BoxSource, Source, fetch_within_timeout};
 use crate::token::Token;
+use crate::transport::Transport;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
@@ -80,6 +82,16 @@ impl JwtBearer {
         config.distinguish("grant_type", GRANT_TYPE);
         Ok(Self { config, assertion: BoxSource::new(assertion) })
     }
+
+    /// Returns the form of one token request, with an assertion of its own.
+    async fn form(&self, http: &Transport) -> Result<Form, Error> {
+        let cx = self.config.endpoint.source_context(http).await?;
+        let assertion = fetch_within_timeout(&self.assertion, "the assertion", CharacterSet::Unicode, cx).await?;
+        let form = Form::new(GRANT_TYPE).param("assertion", assertion.expose());
+        let form = self.config.parameters.with_scope(form);
+        form.check()?;
+        Ok(form)
+    }
 }
 
 grant_options!(JwtBearer);
@@ -87,12 +99,9 @@ grant_options!(JwtBearer);
 impl Grant for JwtBearer {
     async fn obtain(&self, cx: Context) -> Result<Token, Error> {
         let grant_itself = async || {
-            let endpoint = &self.config.endpoint;
-            let source_cx = endpoint.source_context(cx.transport()).await?;
-            let assertion =
-                fetch_within_timeout(&self.assertion, "the assertion", CharacterSet::Unicode, source_cx).await?;
-            let form = Form::new(GRANT_TYPE).param("assertion", assertion.expose());
-            endpoint.token(cx.transport(), self.config.parameters.with_scope(form)).await
+            let (endpoint, http) = (&self.config.endpoint, cx.transport());
+            let response = endpoint.post_with_proof(http, endpoint.address(), || self.form(http)).await?;
+            endpoint.token_from(response)
         };
         self.config.refresh_or(&cx, grant_itself).await
     }
@@ -103,6 +112,10 @@ impl Grant for JwtBearer {
 
     fn initial_token(&self) -> Option<Token> {
         self.config.initial.token()
+    }
+
+    fn dpop(&self) -> Option<Dpop> {
+        self.config.endpoint.dpop_key().cloned()
     }
 }
 

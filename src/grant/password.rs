@@ -5,6 +5,7 @@ use std::fmt;
 use super::config::{GrantConfig, grant_options};
 use super::{Context, Grant};
 use crate::client::Client;
+use crate::dpop::Dpop;
 use crate::endpoint::{IntoIssuer, TokenEndpoint};
 use crate::error::Error;
 use crate::form::Form;
@@ -118,6 +119,10 @@ impl Grant for Password {
 
     fn initial_token(&self) -> Option<Token> {
         self.config.initial.token()
+    }
+
+    fn dpop(&self) -> Option<Dpop> {
+        self.config.endpoint.dpop_key().cloned()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::config::{GrantConfig, RefreshOutcome, grant_options, login_required};
 use super::{Context, Grant};
 use crate::client::Client;
+use crate::dpop::Dpop;
 use crate::endpoint::{IntoIssuer, TokenEndpoint};
 use crate::error::{Error, ErrorKind};
 use crate::into_url::IntoUrl;
@@ -137,5 +138,9 @@ impl Grant for RefreshToken {
 
     fn initial_token(&self) -> Option<Token> {
         self.config.initial.token()
+    }
+
+    fn dpop(&self) -> Option<Dpop> {
+        self.config.endpoint.dpop_key().cloned()
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::config::{GrantConfig, grant_options};
 use super::{Context, Grant};
 use crate::client::Client;
+use crate::dpop::Dpop;
 use crate::endpoint::{EndpointResponse, IntoIssuer, Issuer, TokenEndpoint};
 use crate::error::Error;
 use crate::form::Form;
@@ -165,7 +166,13 @@ impl TokenExchange {
     pub async fn exchange(&self, transport: &Transport) -> Result<Issued, Error> {
         let endpoint = &self.config.endpoint;
         self.check_options()?;
-        let cx = endpoint.source_context(transport).await?;
+        let response = endpoint.post_with_proof(transport, endpoint.address(), || self.form(transport)).await?;
+        Issued::from_response(response, endpoint, self.requested_token_type.as_deref())
+    }
+
+    /// Returns the form of one token request, with tokens that were obtained for it.
+    async fn form(&self, transport: &Transport) -> Result<Form, Error> {
+        let cx = self.config.endpoint.source_context(transport).await?;
         let subject = self.subject.fetch("the subject token", cx.clone()).await?;
         let mut form = Form::new(GRANT_TYPE)
             .param("subject_token", subject.expose())
@@ -179,8 +186,7 @@ impl TokenExchange {
         }
         let form = self.config.parameters.with_scope(form);
         form.check()?;
-        let response = endpoint.post(transport, endpoint.address(), form).await?;
-        Issued::from_response(response, endpoint, self.requested_token_type.as_deref())
+        Ok(form)
     }
 
     /// Checks the options of methods that return no error.
@@ -209,6 +215,10 @@ impl Grant for TokenExchange {
 
     fn initial_token(&self) -> Option<Token> {
         self.config.initial.token()
+    }
+
+    fn dpop(&self) -> Option<Dpop> {
+        self.config.endpoint.dpop_key().cloned()
     }
 }
 

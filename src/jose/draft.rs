@@ -1,54 +1,15 @@
 //! The two steps to a signed token: the signer chooses the header, and then signs the bytes (RFC 7515 §5.1).
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::Algorithm;
+use super::{Algorithm, FixedHeader, Members};
 use crate::error::{Error, ErrorKind};
-
-/// The members of a JSON object, in the order in which they were added.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Members(Vec<(String, Value)>);
-
-impl Members {
-    /// Sets a member. A name that is there already keeps its place.
-    pub(crate) fn set(&mut self, name: impl Into<String>, value: impl Into<Value>) {
-        let (name, value) = (name.into(), value.into());
-        match self.0.iter_mut().find(|(taken, _)| *taken == name) {
-            Some((_, old)) => *old = value,
-            None => self.0.push((name, value)),
-        }
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value))
-    }
-
-    /// Prints the object, without blanks.
-    pub(crate) fn to_json(&self) -> String {
-        // Names are text and values are JSON, so serializing cannot fail.
-        serde_json::to_string(self).unwrap_or_default()
-    }
-
-    fn encode(&self) -> String {
-        URL_SAFE_NO_PAD.encode(Zeroizing::new(self.to_json()).as_bytes())
-    }
-}
-
-impl Serialize for Members {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
-    }
-}
 
 /// Which algorithms may sign: a server that confused the two would verify an HMAC with a public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,14 +23,24 @@ pub(crate) enum AlgorithmFamily {
 ///
 /// `Debug` prints nothing of the claims.
 pub struct Draft {
-    typ: Option<String>,
-    family: AlgorithmFamily,
-    claims: Members,
+    header: DraftHeader,
+    claims: String,
+}
+
+/// What is known of the header before the signer chooses the rest.
+enum DraftHeader {
+    Open { typ: Option<String>, family: AlgorithmFamily },
+    Fixed(Arc<FixedHeader>),
 }
 
 impl Draft {
     pub(crate) fn new(typ: Option<&str>, family: AlgorithmFamily, claims: Members) -> Self {
-        Self { typ: typ.map(str::to_owned), family, claims }
+        Self { header: DraftHeader::Open { typ: typ.map(str::to_owned), family }, claims: claims.encode() }
+    }
+
+    /// Creates a draft whose header is fixed. `claims` is a JSON object.
+    pub(crate) fn with_header(header: Arc<FixedHeader>, claims: &[u8]) -> Self {
+        Self { header: DraftHeader::Fixed(header), claims: URL_SAFE_NO_PAD.encode(claims) }
     }
 
     /// Sets the header: the algorithm, and the id of the key that signs, if the server needs it to choose among the client's keys.
@@ -77,10 +48,17 @@ impl Draft {
     /// # Errors
     ///
     /// [`ErrorKind::Proof`] if the algorithm does not fit the client authentication: `private_key_jwt` is signed by an asymmetric
-    /// algorithm, `client_secret_jwt` by HMAC.
+    /// algorithm, `client_secret_jwt` by HMAC. A DPoP proof has the algorithm and the key that [`Dpop::signed_by`] was given, and no key
+    /// id.
+    ///
+    /// [`Dpop::signed_by`]: crate::dpop::Dpop::signed_by
     pub fn header(self, algorithm: Algorithm, key_id: Option<&str>) -> Result<SigningInput, Error> {
-        if algorithm.is_hmac() != (self.family == AlgorithmFamily::Hmac) {
-            let expected = match self.family {
+        let (typ, family) = match self.header {
+            DraftHeader::Open { typ, family } => (typ, family),
+            DraftHeader::Fixed(header) => return SigningInput::with_header(&header, algorithm, self.claims),
+        };
+        if algorithm.is_hmac() != (family == AlgorithmFamily::Hmac) {
+            let expected = match family {
                 AlgorithmFamily::Asymmetric => "an asymmetric algorithm, such as ES256",
                 AlgorithmFamily::Hmac => "HMAC, such as HS256",
             };
@@ -90,20 +68,24 @@ impl Draft {
             ));
         }
         let mut header = Members::default();
-        if let Some(typ) = self.typ {
+        if let Some(typ) = typ {
             header.set("typ", typ);
         }
         header.set("alg", algorithm.as_str());
         if let Some(key_id) = key_id {
             header.set("kid", key_id);
         }
-        Ok(SigningInput::new(algorithm, header, self.claims.encode()))
+        Ok(SigningInput::new(algorithm, header, self.claims))
     }
 }
 
 impl fmt::Debug for Draft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Draft").field("typ", &self.typ).finish_non_exhaustive()
+        let typ = match &self.header {
+            DraftHeader::Open { typ, .. } => typ.as_deref(),
+            DraftHeader::Fixed(header) => header.members().text("typ"),
+        };
+        f.debug_struct("Draft").field("typ", &typ).finish_non_exhaustive()
     }
 }
 
@@ -113,6 +95,8 @@ impl fmt::Debug for Draft {
 pub struct SigningInput {
     algorithm: Algorithm,
     header: Members,
+    /// Whether the header names the key itself.
+    is_fixed: bool,
     claims: String,
     /// The encoded header and the encoded claims, with a dot between them.
     text: Zeroizing<String>,
@@ -121,13 +105,25 @@ pub struct SigningInput {
 impl SigningInput {
     fn new(algorithm: Algorithm, header: Members, claims: String) -> Self {
         let text = Zeroizing::new(format!("{}.{claims}", header.encode()));
-        Self { algorithm, header, claims, text }
+        Self { algorithm, header, is_fixed: false, claims, text }
     }
 
-    /// Sets a further member of the header, such as `x5t#S256`. It does not change `alg`, which [`Draft::header`] has set.
+    fn with_header(header: &FixedHeader, algorithm: Algorithm, claims: String) -> Result<Self, Error> {
+        if algorithm != header.algorithm() {
+            return Err(Error::new(
+                ErrorKind::Proof,
+                format!("the signer uses {algorithm}, but this proof is signed by {}", header.algorithm()),
+            ));
+        }
+        let text = Zeroizing::new(format!("{}.{claims}", header.encoded()));
+        Ok(Self { algorithm, header: header.members().clone(), is_fixed: true, claims, text })
+    }
+
+    /// Sets a further member of the header, such as `x5t#S256`. It does not change `alg`, which [`Draft::header`] has set, and it does
+    /// not change the header of a DPoP proof, which names the key itself.
     #[must_use]
     pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
-        if name == "alg" {
+        if name == "alg" || self.is_fixed {
             return self;
         }
         self.header.set(name, value);

@@ -3,11 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::key_pair::{Curve, KeyPair, PublicPart, RsaNumbers, invalid};
-use super::{Algorithm, Members};
+use super::{Algorithm, Members, PublicJwk};
 use crate::error::Error;
 
 /// A private key that was read from a JWK, with the JWK's `kid` and `alg`.
@@ -118,9 +117,9 @@ impl PublicPart {
         members
     }
 
-    /// Returns the SHA-256 thumbprint (RFC 7638).
-    pub(super) fn thumbprint(&self) -> String {
-        URL_SAFE_NO_PAD.encode(Sha256::digest(self.members().to_json()))
+    /// Returns the public key as a JWK.
+    pub(super) fn public_jwk(&self) -> PublicJwk {
+        PublicJwk::new(self.members())
     }
 
     pub(super) fn to_jwk(&self, algorithm: Algorithm, id: Option<&str>) -> String {

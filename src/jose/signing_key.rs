@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::key_pair::{KeyPair, PublicPart};
-use super::{Algorithm, Draft, Signed, Signer, jwk, pem};
+use super::{Algorithm, Draft, PublicJwk, Signed, Signer, jwk, pem};
 use crate::error::Error;
 
 /// A private key in memory: P-256, P-384, RSA of 2048 to 4096 bits, or Ed25519.
@@ -155,8 +155,23 @@ impl Key {
         self.public_part().to_jwk(self.0.algorithm, self.0.id.as_deref())
     }
 
+    /// Returns the algorithm that the key signs by.
+    pub(crate) fn signs_by(&self) -> Algorithm {
+        self.0.algorithm
+    }
+
+    /// Returns the public part as a JWK without `alg`, `use` and `kid`.
+    pub(crate) fn public_jwk(&self) -> PublicJwk {
+        self.public_part().public_jwk()
+    }
+
+    /// Signs bytes, in the form that a token carries.
+    pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        self.0.pair.sign(self.0.algorithm, bytes)
+    }
+
     fn new(pair: KeyPair) -> Self {
-        let (algorithm, thumbprint) = (pair.default_algorithm(), pair.public_part().thumbprint());
+        let (algorithm, thumbprint) = (pair.default_algorithm(), pair.public_part().public_jwk().thumbprint());
         Self(Arc::new(Inner { pair: Arc::new(pair), algorithm, id: None, thumbprint, certificate: None }))
     }
 
@@ -176,7 +191,7 @@ impl Signer for Key {
         if let Some(certificate) = &self.0.certificate {
             input = input.member("x5t#S256", certificate.as_str());
         }
-        let signature = self.0.pair.sign(self.0.algorithm, input.bytes())?;
+        let signature = self.sign_bytes(input.bytes())?;
         Ok(input.signed(&signature))
     }
 }

@@ -96,7 +96,7 @@ impl<S, G, T> OAuth2<S, G, T> {
                 token.is_newer_than(newer_than).then(|| SentToken::attach(request, token, policy, &cell))
             });
             if let Some(sent) = sent.flatten() {
-                return Prepared::Send(sent);
+                return self.send_or_fail(sent);
             }
         }
         match readiness {
@@ -105,7 +105,7 @@ impl<S, G, T> OAuth2<S, G, T> {
                     && token.is_newer_than(newer_than)
                     && cell.is_current_generation(token.generation) =>
             {
-                Prepared::Send(SentToken::attach(request, &token, &self.shared.policy, &cell))
+                self.send_or_fail(SentToken::attach(request, &token, &self.shared.policy, &cell))
             }
             Readiness::Failed(error) if cell.still_applies(&error) && cell.freshness() == Freshness::Stale => {
                 Prepared::Fail(error.error)
@@ -119,6 +119,19 @@ impl<S, G, T> OAuth2<S, G, T> {
                     Acquire::Failed(error) => Prepared::Fail(error.error),
                     acquired => Prepared::Defer(Some(acquired)),
                 }
+            }
+        }
+    }
+
+    fn send_or_fail(&mut self, sent: Result<SentToken, Error>) -> Prepared
+    where
+        S: Clone,
+    {
+        match sent {
+            Ok(sent) => Prepared::Send(sent),
+            Err(error) => {
+                self.release_inner();
+                Prepared::Fail(error)
             }
         }
     }

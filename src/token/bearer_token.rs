@@ -1,4 +1,4 @@
-//! Defines a Bearer token: the access token and the other members of a token response.
+//! Defines a token: the access token and the other members of a token response.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +9,8 @@ use http::HeaderValue;
 use serde_json::{Map, Value};
 
 use super::stored_as::StoredAs;
+use super::token_record::TokenRecord;
+use super::token_scheme::TokenScheme;
 #[cfg(test)]
 use crate::clock::Now;
 use crate::clock::{self, Deadline};
@@ -18,10 +20,11 @@ use crate::secret::{CharacterSet, Secret};
 /// The details that were granted (RFC 9396 §7).
 const DETAILS: &str = "authorization_details";
 
-/// An access token that is sent as `Authorization: Bearer …`, with the other members of the token response ([RFC 6749 §5.1],
-/// [RFC 6750 §2.1]).
+/// An access token that is sent as `Authorization: Bearer …` or `Authorization: DPoP …`, with the other members of the token response
+/// ([RFC 6749 §5.1], [RFC 6750 §2.1], [RFC 9449 §7.1]).
 ///
-/// It is cheap to clone. Every `Token` can be sent: its type is Bearer, and its text is valid in a header.
+/// It is cheap to clone. Every `Token` can be sent: its type is Bearer or DPoP, and its text is valid in a header. A token of the type DPoP
+/// is sent with a proof only: see [`dpop`](crate::dpop).
 ///
 /// ```
 /// use std::time::Duration;
@@ -57,6 +60,7 @@ const DETAILS: &str = "authorization_details";
 ///
 /// [RFC 6749 §5.1]: https://www.rfc-editor.org/rfc/rfc6749#section-5.1
 /// [RFC 6750 §2.1]: https://www.rfc-editor.org/rfc/rfc6750#section-2.1
+/// [RFC 9449 §7.1]: https://www.rfc-editor.org/rfc/rfc9449#section-7.1
 #[derive(Clone)]
 pub struct Token(pub(super) Arc<TokenData>);
 
@@ -64,6 +68,7 @@ pub struct Token(pub(super) Arc<TokenData>);
 pub(super) struct TokenData {
     pub(super) access_token: Secret,
     pub(super) token_type: String,
+    pub(super) scheme: TokenScheme,
     pub(super) expiry: Option<Deadline>,
     /// The lifetime from when the token was issued, if it is known.
     pub(super) lifetime: Option<Duration>,
@@ -71,6 +76,7 @@ pub(super) struct TokenData {
     pub(super) scope: Option<String>,
     pub(super) extra: Map<String, Value>,
     pub(super) stored_as: Option<StoredAs>,
+    pub(super) record: TokenRecord,
 }
 
 impl Token {
@@ -92,13 +98,39 @@ impl Token {
         Ok(Self(Arc::new(TokenData {
             access_token,
             token_type: "Bearer".into(),
+            scheme: TokenScheme::Bearer,
             expiry: None,
             lifetime: None,
             refresh_token: None,
             scope: None,
             extra: Map::new(),
             stored_as: None,
+            record: TokenRecord::default(),
         })))
+    }
+
+    /// Creates a token that is bound to a DPoP key, without expiry and without refresh token ([RFC 9449]).
+    ///
+    /// A layer sends it with a proof by the key of its grant: set the key with `.dpop(…)` of the grant, or implement
+    /// [`Grant::dpop`](crate::grant::Grant::dpop). It is never sent as Bearer.
+    ///
+    /// ```
+    /// use tower_oauth2::Token;
+    ///
+    /// # fn main() -> Result<(), tower_oauth2::Error> {
+    /// let token = Token::dpop("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU")?;
+    /// assert_eq!(token.token_type(), "DPoP");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Token::bearer`].
+    ///
+    /// [RFC 9449]: https://www.rfc-editor.org/rfc/rfc9449
+    pub fn dpop(access_token: impl Into<String>) -> Result<Self, Error> {
+        Ok(Self::bearer(access_token)?.with_dpop_type("DPoP".to_owned()))
     }
 
     /// Returns the same token with an expiry of `lifetime` from now. Zero means that the token has expired. The maximum is 100 years.
@@ -126,7 +158,7 @@ impl Token {
         self.0.access_token.expose()
     }
 
-    /// Returns the type as the server wrote it: `Bearer` in any case.
+    /// Returns the type as the server wrote it: `Bearer` or `DPoP`, in any case.
     pub fn token_type(&self) -> &str {
         &self.0.token_type
     }
@@ -160,10 +192,43 @@ impl Token {
         self.0.extra.get(name)
     }
 
-    /// Creates a header value of `scheme` and the token, marked sensitive. It shares no reference count with other values.
-    pub(crate) fn header(&self, scheme: &str) -> HeaderValue {
+    /// Creates a header value of the scheme and the token, marked sensitive. It shares no reference count with other values.
+    ///
+    /// `bearer` is the scheme of Bearer tokens. That of DPoP tokens is fixed (RFC 9449 §7.1).
+    pub(crate) fn header(&self, bearer: &str) -> HeaderValue {
         // Cannot fail: the access token was validated when the token was created, and the scheme when the option was set.
-        header(scheme, &self.0.access_token).unwrap_or_else(|| HeaderValue::from_static(""))
+        header(self.0.scheme.name(bearer), &self.0.access_token).unwrap_or_else(|| HeaderValue::from_static(""))
+    }
+
+    /// Returns whether the token is bound to a key, and is sent with a proof only.
+    pub(crate) fn is_dpop(&self) -> bool {
+        self.ath().is_some()
+    }
+
+    /// Returns the `ath` of a proof for this token; `None` for a Bearer token.
+    pub(crate) fn ath(&self) -> Option<&str> {
+        match &self.0.scheme {
+            TokenScheme::Bearer => None,
+            TokenScheme::Dpop { ath } => Some(ath),
+        }
+    }
+
+    /// Makes it a token of the type DPoP. `token_type` is the type as the server wrote it.
+    pub(super) fn with_dpop_type(mut self, token_type: String) -> Self {
+        let inner = self.inner();
+        inner.scheme = TokenScheme::dpop(inner.access_token.expose());
+        inner.token_type = token_type;
+        self
+    }
+
+    /// Returns what the token was requested with.
+    pub(crate) fn record(&self) -> &TokenRecord {
+        &self.0.record
+    }
+
+    pub(crate) fn with_record(mut self, record: TokenRecord) -> Self {
+        self.inner().record = record;
+        self
     }
 
     /// Returns the time until the token expires, or `None` if it does not expire.

@@ -5,12 +5,14 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value};
 
 use super::bearer_token::Token;
+use super::token_record::TokenRecord;
+use super::token_scheme::IssuedTypes;
 use crate::clock::{Deadline, MAX_DURATION, Now};
 use crate::error::Error;
 use crate::secret::{CharacterSet, Secret};
 
 /// Parses the response of a token endpoint (RFC 6749 §5.1). `expires_in` is relative to `now`, and takes precedence over `expires_at`. The
-/// types in `bearer_types` mean Bearer too.
+/// types in `bearer_types` mean Bearer too. `issued` are the types that the response may have.
 ///
 /// # Errors
 ///
@@ -19,6 +21,7 @@ pub(crate) fn from_response(
     mut members: Map<String, Value>,
     now: Now,
     bearer_types: &[String],
+    issued: IssuedTypes,
 ) -> Result<Token, Error> {
     let token_type = members.get("token_type").and_then(Value::as_str).unwrap_or_default();
     if bearer_types.iter().any(|known| known.eq_ignore_ascii_case(token_type)) {
@@ -31,7 +34,18 @@ pub(crate) fn from_response(
         Some(lifetime) => Some(Deadline::from_now(now, lifetime)),
         None => expires_at.map(|at| Deadline::from_wall(now, SystemTime::UNIX_EPOCH + at)),
     };
-    let token = without_expiry(members)?.with_expiry(expiry, lifetime);
+    let token = without_expiry(members)?.with_expiry(expiry, lifetime).with_record(TokenRecord::default());
+    match (issued, token.is_dpop()) {
+        (IssuedTypes::Bearer, true) => {
+            return Err(Error::malformed("`token_type` is DPoP, but the client has no key; set one with `dpop`"));
+        }
+        (IssuedTypes::Dpop, false) => {
+            return Err(Error::malformed(
+                "`token_type` is not DPoP, so the token is not bound to the key (RFC 9449 §5); `Dpop::dangerous_allow_bearer` accepts it",
+            ));
+        }
+        _ => {}
+    }
     // The refresh token of the application is an argument, so its error is another one.
     match token.refresh_token().and_then(|text| CharacterSet::Unicode.violation(text)) {
         Some(violation) => Err(Error::malformed(format!("`refresh_token` {violation}"))),
@@ -62,6 +76,7 @@ pub(super) fn from_store(mut members: Map<String, Value>, now: Now) -> Result<To
 
 /// Parses all members except the expiry.
 fn without_expiry(mut members: Map<String, Value>) -> Result<Token, Error> {
+    let record = TokenRecord::take(&mut members);
     let access_token = match members.remove("access_token") {
         Some(Value::String(text)) => text,
         Some(Value::Null) | None => return Err(Error::malformed("`access_token` is missing")),
@@ -72,10 +87,12 @@ fn without_expiry(mut members: Map<String, Value>) -> Result<Token, Error> {
             "`access_token` is empty, or has characters other than visible ASCII, which a header cannot contain",
         )
     })?;
-    let inner = token.inner();
-    if let Some(token_type) = token_type(members.remove("token_type"))? {
-        inner.token_type = token_type;
+    match token_type(members.remove("token_type"))? {
+        Some(token_type) if token_type.eq_ignore_ascii_case("dpop") => token = token.with_dpop_type(token_type),
+        Some(token_type) => token.inner().token_type = token_type,
+        None => {}
     }
+    let inner = token.inner();
     inner.refresh_token = match members.remove("refresh_token") {
         Some(Value::String(text)) if !text.is_empty() => Some(Secret::new(text)),
         Some(Value::Null | Value::String(_)) | None => None,
@@ -83,6 +100,7 @@ fn without_expiry(mut members: Map<String, Value>) -> Result<Token, Error> {
     };
     inner.scope = members.remove("scope").and_then(scope);
     inner.extra = members;
+    inner.record = record;
     Ok(token)
 }
 
@@ -92,8 +110,10 @@ fn token_type(value: Option<Value>) -> Result<Option<String>, Error> {
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
-        Some(Value::String(text)) if text.eq_ignore_ascii_case("bearer") => Ok(Some(text)),
-        Some(Value::String(_)) => Err(Error::malformed("`token_type` is not Bearer (RFC 6749 §7.1)")),
+        Some(Value::String(text)) if ["bearer", "dpop"].iter().any(|known| text.eq_ignore_ascii_case(known)) => {
+            Ok(Some(text))
+        }
+        Some(Value::String(_)) => Err(Error::malformed("`token_type` is neither Bearer nor DPoP (RFC 6749 §7.1)")),
         Some(_) => Err(Error::malformed("`token_type` is not text")),
     }
 }
@@ -135,13 +155,13 @@ mod tests {
 
     fn parsed(value: Value) -> Result<Token, Error> {
         let Value::Object(members) = value else { panic!("not an object") };
-        from_response(members, clock::now(), &[])
+        from_response(members, clock::now(), &[], IssuedTypes::Bearer)
     }
 
     fn lifetime(expires_in: Value) -> Option<Option<u64>> {
         let now = clock::now();
         let Value::Object(members) = json!({"access_token": "a", "expires_in": expires_in}) else { unreachable!() };
-        let token = from_response(members, now, &[]).ok()?;
+        let token = from_response(members, now, &[], IssuedTypes::Bearer).ok()?;
         Some(token.remaining(now).map(|lifetime| lifetime.as_secs()))
     }
 
@@ -181,13 +201,13 @@ mod tests {
         ] {
             let Value::Object(mut members) = members else { unreachable!() };
             ignore_zero_lifetime(&mut members);
-            let token = from_response(members.clone(), now, &[]).unwrap();
+            let token = from_response(members.clone(), now, &[], IssuedTypes::Bearer).unwrap();
             assert_eq!(token.remaining(now).map(|lifetime| lifetime.as_secs()), lifetime, "{members:?}");
         }
         // A text that is not a number is still malformed.
         let Value::Object(mut members) = json!({"access_token": "a", "expires_in": "never"}) else { unreachable!() };
         ignore_zero_lifetime(&mut members);
-        from_response(members, now, &[]).unwrap_err();
+        from_response(members, now, &[], IssuedTypes::Bearer).unwrap_err();
     }
 
     #[test]
@@ -199,7 +219,10 @@ mod tests {
             members
         };
         let now = clock::now();
-        assert_eq!(from_response(members(), now, &[]).unwrap().remaining(now), Some(Duration::from_secs(60)));
+        assert_eq!(
+            from_response(members(), now, &[], IssuedTypes::Bearer).unwrap().remaining(now),
+            Some(Duration::from_secs(60))
+        );
         assert_eq!(from_store(members(), now).unwrap().remaining(now), Some(Duration::ZERO));
     }
 
@@ -222,6 +245,39 @@ mod tests {
     }
 
     #[test]
+    fn d11_a_token_of_a_key_has_the_type_dpop_unless_bearer_is_allowed() {
+        use IssuedTypes::{Bearer, Dpop, DpopOrBearer};
+        for (written, issued, is_dpop) in [
+            (json!("DPoP"), Dpop, Some(true)),
+            (json!("dpop"), Dpop, Some(true)),
+            (json!("DPOP"), DpopOrBearer, Some(true)),
+            (json!("Bearer"), Dpop, None),
+            (json!("N_A"), Dpop, None),
+            (json!(""), Dpop, None),
+            (json!(null), Dpop, None),
+            (json!("house"), Dpop, None),
+            (json!("Bearer"), DpopOrBearer, Some(false)),
+            (json!("house"), DpopOrBearer, Some(false)),
+            (json!(null), DpopOrBearer, Some(false)),
+            (json!("mac"), DpopOrBearer, None),
+            (json!("DPoP"), Bearer, None),
+        ] {
+            let Value::Object(members) =
+                json!({"access_token": "a", "token_type": written, "tower_oauth2": {"dpop_jkt": "x"}})
+            else {
+                unreachable!()
+            };
+            let token = from_response(members, clock::now(), &["house".to_owned()], issued);
+            let found = token.as_ref().ok().map(Token::is_dpop);
+            assert_eq!(found, is_dpop, "{written} {issued:?}");
+            match token {
+                Ok(token) => assert_eq!((token.record(), token.extra("tower_oauth2")), (&TokenRecord::default(), None)),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Malformed),
+            }
+        }
+    }
+
+    #[test]
     fn tokens_that_a_header_cannot_contain_are_malformed() {
         for bad in [json!(""), json!("a b"), json!("a\r\nX-Evil: 1"), json!("tokén"), json!(7), json!(null)] {
             let error = parsed(json!({ "access_token": bad })).unwrap_err();
@@ -234,7 +290,7 @@ mod tests {
     fn a_refresh_token_that_cannot_be_sent_is_malformed_in_a_response() {
         for bad in ["r\n", "r\u{1}s", "r\u{ffff}"] {
             let Value::Object(members) = json!({"access_token": "a", "refresh_token": bad}) else { unreachable!() };
-            let error = from_response(members.clone(), clock::now(), &[]).unwrap_err();
+            let error = from_response(members.clone(), clock::now(), &[], IssuedTypes::Bearer).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
             assert!(error.to_string().contains("refresh_token"), "{error}");
             // The application may have changed a stored token, so its use is what fails.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::bearer_token::Token;
 use super::parse;
 use super::stored_as::StoredAs;
+use super::token_record::RECORD;
 use crate::clock;
 
 impl Serialize for Token {
@@ -34,6 +35,9 @@ impl Serialize for Token {
         }
         for (name, value) in &self.0.extra {
             map.serialize_entry(name, value)?;
+        }
+        if !self.record().is_empty() {
+            map.serialize_entry(RECORD, self.record())?;
         }
         map.end()
     }
@@ -87,6 +91,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::token::TokenRecord;
 
     #[test]
     fn a_token_is_equal_after_a_round_trip() {
@@ -99,6 +104,29 @@ mod tests {
         assert_eq!(read, written);
         assert_eq!(read.expires_at(), Some(SystemTime::UNIX_EPOCH + Duration::from_secs(4102444800)));
         assert_eq!(read.lifetime(), None);
+    }
+
+    #[test]
+    fn the_type_and_the_record_survive_a_round_trip_and_are_not_shown() {
+        let record = TokenRecord { dpop_jkt: Some("0ZcO".into()) };
+        let token = Token::dpop("a").unwrap().with_record(record.clone());
+        let stored = serde_json::to_value(&token).unwrap();
+        assert_eq!(stored, json!({"access_token": "a", "token_type": "DPoP", "tower_oauth2": {"dpop_jkt": "0ZcO"}}));
+        let read: Token = serde_json::from_value(stored).unwrap();
+        assert!(read.is_dpop() && read == token && read.is_same_stored(&token));
+        assert_eq!((read.record(), read.extra("tower_oauth2")), (&record, None));
+        assert!(!format!("{read:?}").contains("0ZcO"));
+        assert_eq!(read.header("Bearer"), "DPoP a");
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_counts_as_none() {
+        for record in [json!(null), json!("x"), json!([]), json!({"dpop_jkt": 7}), json!({"later": 1})] {
+            let token: Token = serde_json::from_value(json!({"access_token": "a", "tower_oauth2": record})).unwrap();
+            assert_eq!((token.record(), token.extra("tower_oauth2")), (&TokenRecord::default(), None));
+        }
+        let stored = serde_json::to_value(Token::bearer("a").unwrap()).unwrap();
+        assert_eq!(stored, json!({"access_token": "a", "token_type": "Bearer"}));
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod dead_refresh_token;
 mod destinations;
 mod device_code;
 mod discovery;
+mod dpop;
 mod dropping;
 mod failure_table;
 mod failures;

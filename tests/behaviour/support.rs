@@ -32,6 +32,12 @@ pub(crate) const API_URL: &str = "https://api.example.com/things";
 /// The mock server. Its requests wait until the test responds.
 pub(crate) struct Server(mock::Handle<Request<Body>, Response<Body>>);
 
+impl From<mock::Handle<Request<Body>, Response<Body>>> for Server {
+    fn from(handle: mock::Handle<Request<Body>, Response<Body>>) -> Self {
+        Self(handle)
+    }
+}
+
 pub(crate) fn grant() -> ClientCredentials {
     ClientCredentials::new(TOKEN_URL, Client::basic("id", "secret")).unwrap()
 }

@@ -29,7 +29,7 @@ use source::{File, sources};
 const FLOORS: [&[&str]; 7] = [
     &["error", "secret", "clock", "catch_panic", "random", "sync", "text", "blocking"],
     &["token", "scope", "form", "origin", "challenge", "into_url", "jose", "observe"],
-    &["client", "source", "transport", "https"],
+    &["client", "source", "dpop", "transport", "https"],
     &["endpoint"],
     &["grant", "store", "test_util"],
     &["cell", "authorize", "rejection", "extensions"],

@@ -14,6 +14,8 @@ mod discovered_audience;
 mod discovered_logins;
 mod discovery;
 mod discovery_errors;
+#[cfg(all(feature = "jwt", feature = "loopback"))]
+mod dpop;
 mod exclusive;
 mod expiry;
 mod glewlwyd;

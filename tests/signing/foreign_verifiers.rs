@@ -21,7 +21,7 @@ use crate::support::{ISSUER, Server, TOKEN_URL, pem};
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// The directory of the installation.
-fn installation() -> Option<&'static Path> {
+pub(crate) fn installation() -> Option<&'static Path> {
     static INSTALLED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let installed = INSTALLED.get_or_init(|| {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("verifiers");
@@ -31,12 +31,12 @@ fn installation() -> Option<&'static Path> {
     or_skip("the installation of the verifiers", installed).map(PathBuf::as_path)
 }
 
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/signing/verifiers").join(name)
 }
 
 /// Runs a verifier with the cases as its input, and returns what it printed.
-fn run(command: &mut Command, cases: &Value) -> Value {
+pub(crate) fn run(command: &mut Command, cases: &Value) -> Value {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(cases.to_string().as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();

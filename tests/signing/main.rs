@@ -4,6 +4,7 @@
 mod bad_keys;
 mod chains;
 mod client_assertion;
+mod dpop_proofs;
 mod files;
 mod foreign_verifiers;
 mod jwt_bearer;

@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::AuthorizationCode;
+use super::login_server::LoginServer;
 use crate::endpoint::{Address, EndpointResponse};
 use crate::error::Error;
 use crate::form::Form;
@@ -11,13 +12,24 @@ use crate::transport::Transport;
 
 impl AuthorizationCode {
     /// Posts the parameters with the client authentication of the token endpoint (§2.1), and returns the `request_uri`.
+    /// A second attempt for a DPoP nonce has a request object of its own.
     ///
     /// # Errors
     ///
     /// As a token request, with its status and its `Retry-After`.
-    pub(super) async fn push(&self, http: &Transport, endpoint: &Address, parameters: Form) -> Result<String, Error> {
-        parameters.check()?;
-        let response = self.config.endpoint.post(http, endpoint, parameters).await?;
+    pub(super) async fn push(
+        &self,
+        http: &Transport,
+        server: &LoginServer,
+        endpoint: &Address,
+        parameters: &Form,
+    ) -> Result<String, Error> {
+        let form = async || {
+            let form = self.sent(http, server, parameters).await?;
+            form.check()?;
+            Ok(form)
+        };
+        let response = self.config.endpoint.post_with_proof(http, endpoint, form).await?;
         request_uri(&response).map_err(|error| error.with_status(response.status).with_endpoint(&response.uri))
     }
 }

@@ -20,24 +20,23 @@ impl AuthorizationCode {
             return Ok(plain(&server.authorization_endpoint, &parameters));
         }
         let parameters = REFERENCES.into_iter().fold(parameters, Form::without);
-        let sent = match &self.request_object {
-            Some(claims) => {
-                let issuer = server.issuer.as_deref();
-                let claims =
-                    claims.sign_request(&self.client_id, issuer, &request_object::claims(&parameters), http).await?;
-                // A server could repeat what is inside.
-                self.client_id_only().param("request", claims.expose()).with_further_secrets(parameters.secrets())
-            }
-            None => parameters.clone(),
-        };
         let shown = match &server.par_endpoint {
             Some(endpoint) => {
-                let request_uri = self.push(http, endpoint, sent).await?;
+                let request_uri = self.push(http, server, endpoint, &parameters).await?;
                 self.client_id_only().param("request_uri", request_uri)
             }
-            None => sent,
+            None => self.sent(http, server, &parameters).await?,
         };
         Ok(with_references(&server.authorization_endpoint, &parameters, &shown))
+    }
+
+    /// Returns the form that is sent: the parameters, or a new request object that contains them.
+    pub(super) async fn sent(&self, http: &Transport, server: &LoginServer, parameters: &Form) -> Result<Form, Error> {
+        let Some(claims) = &self.request_object else { return Ok(parameters.clone()) };
+        let issuer = server.issuer.as_deref();
+        let claims = claims.sign_request(&self.client_id, issuer, &request_object::claims(parameters), http).await?;
+        // A server could repeat what is inside.
+        Ok(self.client_id_only().param("request", claims.expose()).with_further_secrets(parameters.secrets()))
     }
 
     fn client_id_only(&self) -> Form {

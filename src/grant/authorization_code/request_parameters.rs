@@ -1,5 +1,6 @@
 //! Builds the parameters of an authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3). How they reach the server is decided afterwards.
 
+use crate::dpop::Dpop;
 use crate::error::Error;
 use crate::form::Form;
 use crate::grant::parameters::Parameters;
@@ -22,6 +23,7 @@ impl RequestParameters {
         redirect_uri: &str,
         parameters: &Parameters,
         has_pkce: bool,
+        dpop: Option<&Dpop>,
     ) -> Result<Self, Error> {
         let (pkce, state) = (if has_pkce { Some(Pkce::new()?) } else { None }, random::text()?);
         let form = Form::without_grant_type()
@@ -33,6 +35,8 @@ impl RequestParameters {
             Some(pkce) => form.param("code_challenge", pkce.challenge()).param("code_challenge_method", "S256"),
             None => form,
         };
+        // Binds the code to the key (RFC 9449 §10).
+        let form = dpop.into_iter().fold(form, |form, dpop| form.param("dpop_jkt", dpop.thumbprint()));
         // The server of a pushed request could repeat it.
         let form = parameters.with_scope(form).with_further_secrets([state.as_str()]);
         let verifier = pkce.map(|pkce| Secret::new(pkce.verifier()));

@@ -90,7 +90,8 @@ impl AuthorizationCode {
 
     fn request_parameters(&self, redirect_uri: &str) -> Result<RequestParameters, Error> {
         into_url::check_absolute("redirect_uri", redirect_uri)?;
-        RequestParameters::new(&self.client_id, redirect_uri, &self.config.parameters, self.has_pkce)
+        let dpop = self.config.endpoint.dpop_key();
+        RequestParameters::new(&self.client_id, redirect_uri, &self.config.parameters, self.has_pkce, dpop)
     }
 
     /// Checks the query of the redirect that completes `authorization`, and returns its code.

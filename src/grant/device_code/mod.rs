@@ -16,6 +16,7 @@ mod running_logins;
 mod terminal;
 
 use std::fmt;
+use std::future::ready;
 use std::sync::Arc;
 
 use self::device_authorization::DeviceAuthorization;
@@ -31,6 +32,7 @@ use super::pkce::Pkce;
 use super::{Context, Grant};
 use crate::client::Client;
 use crate::clock;
+use crate::dpop::Dpop;
 use crate::endpoint::{Address, EndpointMember, IntoIssuer, TokenEndpoint};
 use crate::error::{Error, ErrorKind};
 use crate::form::Form;
@@ -201,7 +203,8 @@ impl DeviceCode {
             clock::sleep(wait).await;
             pacing.check_expiry(clock::now())?;
             // A poll that is running when the code expires is not cancelled, because its response may contain the token.
-            wait = match endpoint.post(http, endpoint.address(), form.clone()).await {
+            let response = endpoint.post_with_proof(http, endpoint.address(), || ready(Ok(form.clone()))).await;
+            wait = match response {
                 // A successful response without a token ends the login, because the device code is used up.
                 Ok(response) => return endpoint.token_from(response),
                 Err(error) => pacing.delay_after(error, clock::now())?,
@@ -224,6 +227,10 @@ impl Grant for DeviceCode {
 
     fn initial_token(&self) -> Option<Token> {
         self.config.initial.token()
+    }
+
+    fn dpop(&self) -> Option<Dpop> {
+        self.config.endpoint.dpop_key().cloned()
     }
 }
 

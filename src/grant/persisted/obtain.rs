@@ -5,6 +5,7 @@ use super::locked_refresh::LockedRefresh;
 use super::persisted_grant::Persisted;
 use super::refresh_input::RefreshInput;
 use super::refresh_plan::{RefreshPlan, plan_refresh};
+use crate::dpop::Dpop;
 use crate::error::Error;
 use crate::grant::{Context, Grant};
 use crate::store::{Entry, TokenStore};
@@ -43,5 +44,10 @@ impl<G: Grant, S: TokenStore> Grant for Persisted<G, S> {
     /// Returns the name of the inner grant.
     fn name(&self) -> &'static str {
         self.grant.name()
+    }
+
+    /// Returns the key of the inner grant.
+    fn dpop(&self) -> Option<Dpop> {
+        self.grant.dpop()
     }
 }

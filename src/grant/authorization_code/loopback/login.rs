@@ -11,6 +11,7 @@ use super::pending_login::{CodeResult, PendingLogin, StartRedirect};
 use super::port::Port;
 use super::server::Server;
 use crate::clock;
+use crate::dpop::Dpop;
 use crate::error::{Error, ErrorKind};
 use crate::grant::{AuthorizationCode, Context, Grant};
 use crate::random;
@@ -28,6 +29,10 @@ impl Grant for AuthorizationCode {
 
     fn initial_token(&self) -> Option<Token> {
         self.config.initial.token()
+    }
+
+    fn dpop(&self) -> Option<Dpop> {
+        self.config.endpoint.dpop_key().cloned()
     }
 }
 

@@ -1,0 +1,25 @@
+//! DPoP: tokens that are bound to a key of the client ([RFC 9449]).
+//!
+//! Each token request and each API request carries a proof: a short JWT that the key signs for this method and this address. A stolen
+//! token is useless without the key.
+//!
+//! | file | content |
+//! | --- | --- |
+//! | `proof_key` | the key: its options, and the proofs that it signs |
+//! | `proof` | the claims of one proof |
+//! | `htu` | the address that a proof names |
+//! | `nonces` | the nonces that servers demand |
+//!
+//! [RFC 9449]: https://www.rfc-editor.org/rfc/rfc9449
+
+mod htu;
+mod nonces;
+mod proof;
+mod proof_key;
+#[cfg(test)]
+#[cfg(feature = "jwt")]
+mod proof_vectors;
+
+pub(crate) use self::nonces::{DpopNonce, ServerRole};
+pub(crate) use self::proof::ProofRequest;
+pub use self::proof_key::Dpop;
