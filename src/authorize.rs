@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::header::{AUTHORIZATION, Entry};
-use http::{HeaderName, HeaderValue, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 
+use crate::dpop::{DPOP_HEADER, Htu};
 use crate::error::{Error, ErrorKind};
 use crate::into_url::is_loopback;
 use crate::origin::{Origin, is_tls};
@@ -19,6 +20,8 @@ pub(crate) struct AuthorizePolicy {
     pub(crate) allow_cleartext: bool,
     /// The header that carries the token.
     pub(crate) header: HeaderName,
+    /// Whether the tokens may be bound to a key. The header of such a token is always `Authorization` (RFC 9449 §7.1).
+    pub(crate) may_be_bound: bool,
 }
 
 impl Default for AuthorizePolicy {
@@ -29,6 +32,7 @@ impl Default for AuthorizePolicy {
             override_authorization: false,
             allow_cleartext: false,
             header: AUTHORIZATION,
+            may_be_bound: false,
         }
     }
 }
@@ -53,13 +57,17 @@ impl AuthorizePolicy {
         if !is_allowed && self.deny_other_origins {
             return Err(denied(ErrorKind::OriginDenied, uri));
         }
-        if !is_allowed || (!self.override_authorization && request.headers().contains_key(&self.header)) {
+        if !is_allowed || (!self.override_authorization && self.has_own_authorization(request.headers())) {
             return Ok(false);
         }
         // A request without a host goes to the only server of the inner service, whose scheme is not known here.
         let is_protected =
             uri.host().is_none_or(|host| uri.scheme().and_then(is_tls) == Some(true) || is_loopback(host));
         if is_protected || self.allow_cleartext { Ok(true) } else { Err(denied(ErrorKind::Cleartext, uri)) }
+    }
+
+    fn has_own_authorization(&self, headers: &HeaderMap) -> bool {
+        headers.contains_key(&self.header) || (self.may_be_bound && headers.contains_key(AUTHORIZATION))
     }
 
     /// Returns whether the token may be sent to the origin of `uri`. A request without a host goes to the only server of the inner
@@ -72,6 +80,26 @@ impl AuthorizePolicy {
     pub(crate) fn insert<B>(&self, request: &mut Request<B>, value: &HeaderValue) {
         request.headers_mut().insert(&self.header, value.clone());
     }
+
+    /// Returns the address that a proof for a request to `uri` names.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] for a request without authority, such as one of tonic, unless there is exactly one origin.
+    pub(crate) fn htu(&self, uri: &Uri) -> Result<Htu, Error> {
+        if uri.authority().is_some() {
+            return Htu::new(uri);
+        }
+        match self.origins.split_first() {
+            Some((origin, others)) if others.iter().all(|other| other == origin) => {
+                Ok(Htu::at_origin(origin, uri.path()))
+            }
+            _ => Err(Error::new(
+                ErrorKind::Configuration,
+                "the request has no authority for its DPoP proof: name the origin of the API with `OAuth2Layer::origin`, exactly one",
+            )),
+        }
+    }
 }
 
 /// The policy that a layer shares with its handles. A change applies to all of its handles.
@@ -79,6 +107,13 @@ impl AuthorizePolicy {
 pub(crate) struct SharedPolicy(Arc<ArcSwap<AuthorizePolicy>>);
 
 impl SharedPolicy {
+    /// Creates the policy of a layer whose tokens may be bound to a key.
+    pub(crate) fn for_bound_tokens() -> Self {
+        let policy = Self::default();
+        policy.update(|policy| policy.may_be_bound = true);
+        policy
+    }
+
     pub(crate) fn load(&self) -> Arc<AuthorizePolicy> {
         self.0.load_full()
     }
@@ -125,6 +160,12 @@ fn denied(kind: ErrorKind, uri: &Uri) -> Error {
     let scheme = uri.scheme_str().map_or_else(|| "no scheme, ".to_owned(), |scheme| format!("{scheme}://"));
     let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
     Error::new(kind, format!("the request goes to `{scheme}{}{port}`", uri.host().unwrap_or_default()))
+}
+
+/// Attaches a bound token with its proof. Their headers are fixed (RFC 9449 §7.1).
+pub(crate) fn insert_with_proof<B>(request: &mut Request<B>, token: &HeaderValue, proof: HeaderValue) {
+    request.headers_mut().insert(AUTHORIZATION, token.clone());
+    request.headers_mut().insert(DPOP_HEADER, proof);
 }
 
 /// Adds an `Authorization` header. Returns whether the request already had one. Both take one lookup.

@@ -2,7 +2,9 @@
 
 use http::{Request, Response};
 
-/// Marks a response that rejects the token. The layer inserts it into the extensions of the response, and changes nothing else.
+use crate::dpop::ServerNonce;
+
+/// Marks a response that rejects the token, or the proof that was sent with it. The layer inserts it into the extensions of the response, and changes nothing else.
 ///
 /// [`RetryUnauthorized`](crate::retry::RetryUnauthorized) acts on it. A retry layer of your own can do the same:
 ///
@@ -33,51 +35,86 @@ use http::{Request, Response};
 /// # let _ = RetryTwice(2);
 /// ```
 #[derive(Clone, Debug)]
-pub struct TokenRejected {
-    generation: u64,
-    is_retryable: bool,
+pub struct TokenRejected(Rejection);
+
+#[derive(Clone, Debug)]
+enum Rejection {
+    Token { generation: u64, is_retryable: bool },
+    Nonce(ServerNonce),
 }
 
-/// Why the API rejected a token.
+/// Why an API rejected a request that carried a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RejectionReason {
     /// The token itself is not accepted: it is expired, revoked, or not meant for this API. A newer token may help.
     Token,
+    /// The API demands its nonce in the DPoP proof, and has given it with the response ([RFC 9449 §9]). The token stays in use. The same
+    /// request with that nonce may help.
+    ///
+    /// [RFC 9449 §9]: https://www.rfc-editor.org/rfc/rfc9449#section-9
+    Nonce,
 }
 
 /// Makes the layer wait for a token newer than the one of this generation, before it sends the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NewerThan(pub(crate) u64);
 
+/// The nonce of the response that demanded it. Where a nonce is good for one request only, another request may have used the last one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RetryNonce(pub(crate) ServerNonce);
+
 impl TokenRejected {
     /// Creates the mark for the token of `generation`. It is retryable if a newer token exists or a refresh may obtain one now.
-    pub(crate) fn new(generation: u64, is_retryable: bool) -> Self {
-        Self { generation, is_retryable }
+    pub(crate) fn token(generation: u64, is_retryable: bool) -> Self {
+        Self(Rejection::Token { generation, is_retryable })
+    }
+
+    /// Creates the mark for a response that demands this nonce.
+    pub(crate) fn nonce(nonce: ServerNonce) -> Self {
+        Self(Rejection::Nonce(nonce))
     }
 
     /// Returns the mark of a response if a retry of its request may succeed.
     pub(crate) fn retryable<R>(response: &Response<R>) -> Option<&Self> {
-        response.extensions().get::<Self>().filter(|rejected| rejected.is_retryable)
+        response.extensions().get::<Self>().filter(|rejected| rejected.is_retryable())
     }
 
-    /// Returns why the token was rejected.
+    /// Returns why the request was rejected.
     pub fn reason(&self) -> RejectionReason {
-        RejectionReason::Token
+        match self.0 {
+            Rejection::Token { .. } => RejectionReason::Token,
+            Rejection::Nonce(_) => RejectionReason::Nonce,
+        }
     }
 
-    /// Returns whether a retry may succeed: a newer token exists or is being obtained.
+    /// Returns whether a retry may succeed: a newer token exists or is being obtained, or the response contains the nonce that it demands.
     ///
     /// It is `false` if the API rejects each new token, and the layer waits for the back-off before the next refresh. A retry would
     /// then send the rejected token again.
     pub fn is_retryable(&self) -> bool {
-        self.is_retryable
+        match self.0 {
+            Rejection::Token { is_retryable, .. } => is_retryable,
+            Rejection::Nonce(_) => true,
+        }
     }
 
     /// Prepares a copy of the rejected request for a retry through the same layer: the request then waits for a token that is
-    /// newer than the rejected one.
+    /// newer than the rejected one, or its proof contains the nonce of this response.
+    ///
+    /// Limit the number of retries for each [`reason`](Self::reason): an API can demand another nonce each time.
     pub fn prepare_retry<B>(&self, request: &mut Request<B>) {
-        request.extensions_mut().insert(NewerThan(self.generation));
+        let extensions = request.extensions_mut();
+        match &self.0 {
+            Rejection::Token { generation, .. } => {
+                extensions.insert(NewerThan(*generation));
+                // The wait for a token can be long. Then the last nonce of the API is the better one.
+                extensions.remove::<RetryNonce>();
+            }
+            Rejection::Nonce(nonce) => {
+                extensions.insert(RetryNonce(nonce.clone()));
+            }
+        }
     }
 }
 
@@ -90,7 +127,7 @@ mod tests {
         let mut request = Request::new(());
         request.extensions_mut().insert("extension");
         for generation in [7, 8] {
-            TokenRejected::new(generation, true).prepare_retry(&mut request);
+            TokenRejected::token(generation, true).prepare_retry(&mut request);
             assert_eq!(request.extensions().get(), Some(&NewerThan(generation)));
         }
         assert_eq!(request.extensions().get(), Some(&"extension"));

@@ -2,6 +2,8 @@
 //!
 //! `wss` is treated as `https`, and `ws` as `http`, because a WebSocket handshake is an HTTP request to the same server.
 
+use std::fmt;
+
 use http::Uri;
 use http::uri::Scheme;
 
@@ -41,6 +43,13 @@ impl Origin {
     pub(crate) fn matches(&self, uri: &Uri) -> bool {
         let (Some(https), Some(host)) = (uri.scheme().and_then(is_tls), uri.host()) else { return false };
         https == self.https && port(uri, host, https) == Some(self.port) && host.eq_ignore_ascii_case(&self.host)
+    }
+}
+
+/// Writes the origin without a default port, as RFC 6454 §6.2 does.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", if self.https { "https" } else { "http" }, self.authority)
     }
 }
 

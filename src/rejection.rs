@@ -26,6 +26,35 @@ pub(crate) fn is_rejection(status: StatusCode, headers: &HeaderMap, scheme: &str
         || headers.get(GRPC_STATUS).is_some_and(|status| status == "16")
 }
 
+/// What a 401 says about the proof that was sent, and not about the token (RFC 9449 §7.1, §9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProofDemand {
+    /// `use_dpop_nonce`: the proof has to contain the nonce of the server.
+    Nonce,
+    /// `invalid_dpop_proof`, or several such errors. Neither a newer token nor a repeated request would help.
+    AnotherProof,
+}
+
+/// Returns what a response to a request with a proof says about the proof; `None` if it is not about the proof.
+///
+/// Challenges of other schemes beside it do not count (RFC 9449 §7.2).
+pub(crate) fn proof_demand(status: StatusCode, headers: &HeaderMap) -> Option<ProofDemand> {
+    if status != StatusCode::UNAUTHORIZED {
+        return None;
+    }
+    let challenges = Challenge::parse(headers);
+    let about_proof = challenges.iter().filter(|challenge| challenge.scheme().eq_ignore_ascii_case("dpop"));
+    let errors: Vec<_> = about_proof.map(Challenge::error).collect();
+    match errors[..] {
+        [] => None,
+        [Some("use_dpop_nonce")] => Some(ProofDemand::Nonce),
+        _ => {
+            let is_about_proof = |error: &Option<&str>| matches!(error, Some("use_dpop_nonce" | "invalid_dpop_proof"));
+            errors.iter().all(is_about_proof).then_some(ProofDemand::AnotherProof)
+        }
+    }
+}
+
 /// Returns whether the server clearly requires other schemes, so that a new token would not help.
 ///
 /// For an expired token, servers have sent no header, an empty one, a malformed one, or a challenge with a proprietary scheme. So only a

@@ -1,21 +1,34 @@
 //! Tokens that are bound to a key, and are sent with a proof only (RFC 9449 §7.1).
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+
+use super::reentrancy::{guarded, is_reentrant};
 use super::token_cell::TokenCell;
+use crate::authorize::AuthorizePolicy;
+use crate::dpop::{Dpop, ProofRequest, Proving, ServerRole};
 use crate::error::{Error, ErrorKind};
+use crate::extensions::RetryNonce;
+use crate::sync::lock;
 use crate::token::Token;
 
+/// The key that a token is bound to.
+pub(crate) struct BoundKey<'a> {
+    pub(crate) dpop: &'a Dpop,
+    /// The hash of the token, which a proof names.
+    ath: &'a str,
+}
+
 impl TokenCell {
-    /// Checks that the token may be sent. Any token may be sent that is not bound to a key.
+    /// Returns the key that the token is bound to; `None` for a Bearer token.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Proof`] for a bound token. It is never sent as Bearer.
-    pub(crate) fn check_binding(&self, token: &Token) -> Result<(), Error> {
-        if token.is_dpop() { Err(self.unproven(token)) } else { Ok(()) }
-    }
-
-    #[cold]
-    fn unproven(&self, token: &Token) -> Error {
+    /// [`ErrorKind::Proof`] for a token that is bound to another key than that of the grant. It is not sent.
+    pub(crate) fn bound_key<'a>(&'a self, token: &'a Token) -> Result<Option<BoundKey<'a>>, Error> {
+        let Some(ath) = token.ath() else { return Ok(None) };
         let bound = token.record().dpop_jkt.as_deref();
         let why = match &self.dpop {
             None => {
@@ -24,8 +37,43 @@ impl TokenCell {
             Some(dpop) if bound.is_some_and(|bound| bound != dpop.thumbprint()) => {
                 "the token is bound to another DPoP key than that of the grant"
             }
-            Some(_) => "the token is bound to a DPoP key, and API requests with proofs are not supported yet",
+            Some(dpop) => return Ok(Some(BoundKey { dpop, ath })),
         };
-        Error::new(ErrorKind::Proof, why)
+        Err(Error::new(ErrorKind::Proof, why))
+    }
+
+    /// Makes a proof for a request that carries the token. With a key in memory it is ready at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] if the request has no authority, and the layer has not exactly one origin;
+    /// [`ErrorKind::Recursion`] if the signer itself sends the request.
+    pub(crate) fn prove<B>(
+        self: &Arc<Self>,
+        key: &BoundKey<'_>,
+        request: &Request<B>,
+        policy: &AuthorizePolicy,
+    ) -> Result<Proving, Error> {
+        if is_reentrant(self.id()) && !key.dpop.signs_in_memory() {
+            return Err(Error::new(
+                ErrorKind::Recursion,
+                "the signer of the DPoP proof sends a request that needs a proof",
+            ));
+        }
+        let htu = policy.htu(request.uri())?;
+        let nonce = request.extensions().get().and_then(|RetryNonce(nonce)| nonce.get(&htu).cloned());
+        let request = ProofRequest { role: ServerRole::Api, method: request.method(), htu, ath: Some(key.ath), nonce };
+        Ok(match key.dpop.prove(request)? {
+            Proving::Done(proof) => Proving::Done(proof),
+            Proving::Signing(signing) => {
+                let (cell, timeout) = (self.id(), self.token_timeout());
+                let signing = Box::pin(Proving::Signing(signing).within(timeout));
+                Proving::Signing(Box::pin(guarded(cell, move || signing)))
+            }
+        })
+    }
+
+    fn token_timeout(&self) -> Duration {
+        lock(&self.locked).options.limits.timeout
     }
 }

@@ -1,7 +1,8 @@
-//! Runs a grant: turns panics into errors, and detects a grant that calls its own cell.
+//! Runs grants and signers: turns panics into errors, and detects one that calls its own cell.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::task::Poll;
 
 use crate::catch_panic::catch_panic;
@@ -22,21 +23,30 @@ pub(super) fn is_reentrant(cell: usize) -> bool {
 
 /// Obtains a token from the grant of this cell.
 pub(super) async fn run_grant(cell: usize, grant: BoxGrant, cx: Context) -> Result<Token, Error> {
+    let grant = &grant;
+    guarded(cell, move || grant.obtain_boxed(cx)).await
+}
+
+/// Runs user code of this cell: a panic is an error, and calls back into the cell are detected.
+pub(super) async fn guarded<F, T>(cell: usize, start: impl FnOnce() -> Pin<Box<F>>) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>> + ?Sized,
+{
     let started = catch_panic(|| {
         let _guard = ReentrancyGuard::enter(cell);
-        grant.obtain_boxed(cx)
+        start()
     });
-    let mut obtaining = Some(started?);
+    let mut running = Some(started?);
     poll_fn(|cx| {
         let _guard = ReentrancyGuard::enter(cell);
-        let polled = catch_panic(|| match &mut obtaining {
-            Some(obtaining) => obtaining.as_mut().poll(cx),
+        let polled = catch_panic(|| match &mut running {
+            Some(running) => running.as_mut().poll(cx),
             None => Poll::Pending,
         });
         let outcome = polled.unwrap_or_else(|panicked| Poll::Ready(Err(panicked)));
         if outcome.is_ready() {
             // Dropping the future may panic, too. The outcome is kept.
-            let _ = catch_panic(|| obtaining = None);
+            let _ = catch_panic(|| running = None);
         }
         outcome
     })

@@ -16,9 +16,9 @@ impl TokenCell {
     }
 
     /// Runs `f` with the token, unless it is stale.
-    pub(crate) fn with_valid<R>(&self, f: impl FnOnce(&CachedToken) -> R) -> Option<R> {
+    pub(crate) fn with_valid<R>(&self, f: impl FnOnce(&Arc<CachedToken>) -> R) -> Option<R> {
         let snapshot = self.snapshot.load();
-        snapshot.as_ref().filter(|token| token.is_valid(clock::now)).map(|token| f(token))
+        snapshot.as_ref().filter(|token| token.is_valid(clock::now)).map(f)
     }
 
     /// Returns the freshness of the current token: `Stale` without one.

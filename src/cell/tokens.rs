@@ -12,7 +12,8 @@ use super::cached::CachedToken;
 use super::keep_fresh::keep_fresh;
 use super::token_cell::TokenCell;
 use super::wait_future::Waited;
-use crate::authorize::SharedPolicy;
+use crate::authorize::{SharedPolicy, insert_with_proof};
+use crate::dpop::Proving;
 use crate::endpoint::RevocationEndpoint;
 use crate::error::{Error, ErrorKind};
 use crate::grant::Reason;
@@ -235,10 +236,22 @@ impl Tokens {
         if !policy.should_authorize(request)? {
             return Ok(false);
         }
-        let token = self.current().await?;
-        self.cell.check_binding(&token.token)?;
-        policy.insert(request, token.header());
-        Ok(true)
+        loop {
+            let token = self.current().await?;
+            let Some(key) = self.cell.bound_key(&token.token)? else {
+                policy.insert(request, token.header());
+                return Ok(true);
+            };
+            let proof = match self.cell.prove(&key, request, &policy)? {
+                Proving::Done(proof) => proof,
+                Proving::Signing(signing) => signing.await?,
+            };
+            // The token may have been replaced while a signer made the proof.
+            if self.cell.is_current_generation(token.generation) {
+                insert_with_proof(request, token.header(), proof.value);
+                return Ok(true);
+            }
+        }
     }
 
     /// Waits until no refresh and no save to a store is running. It starts neither.

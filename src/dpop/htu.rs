@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use http::Uri;
 
 use crate::error::Error;
-use crate::origin::{default_port, is_tls, port};
+use crate::origin::{Origin, default_port, is_tls, port};
 
 /// The address of a request, normalised: scheme and host in lower case, without default port, query and user information.
 ///
 /// The server may normalise before it compares (RFC 9449 §4.3, number 9), and not all do. Path and percent-encoding stay as they are sent.
-#[derive(Debug)]
-pub(super) struct Htu {
+#[derive(Clone, Debug)]
+pub(crate) struct Htu {
     text: String,
     origin_len: usize,
 }
@@ -22,7 +22,7 @@ impl Htu {
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) unless it is the whole address of an HTTP or WebSocket request.
-    pub(super) fn new(uri: &Uri) -> Result<Self, Error> {
+    pub(crate) fn new(uri: &Uri) -> Result<Self, Error> {
         let invalid = |why| Error::argument("uri", why);
         let (Some(https), Some(host)) = (uri.scheme().and_then(is_tls), uri.host().filter(|host| !host.is_empty()))
         else {
@@ -36,12 +36,18 @@ impl Htu {
             // Writing to a `String` cannot fail.
             let _ = write!(text, ":{port}");
         }
+        Ok(Self::with_path(text, uri.path()))
+    }
+
+    /// Returns the address of a request without authority to this origin.
+    pub(crate) fn at_origin(origin: &Origin, path: &str) -> Self {
+        Self::with_path(origin.to_string(), path)
+    }
+
+    fn with_path(mut text: String, path: &str) -> Self {
         let origin_len = text.len();
-        text.push_str(match uri.path() {
-            "" => "/",
-            path => path,
-        });
-        Ok(Self { text, origin_len })
+        text.push_str(if path.is_empty() { "/" } else { path });
+        Self { text, origin_len }
     }
 
     pub(super) fn as_str(&self) -> &str {

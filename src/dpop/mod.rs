@@ -6,7 +6,7 @@
 //! | file | content |
 //! | --- | --- |
 //! | `proof_key` | the key: its options, and the proofs that it signs |
-//! | `proof` | the claims of one proof |
+//! | `proof`, `proof_claims` | one proof and its claims |
 //! | `htu` | the address that a proof names |
 //! | `nonces` | the nonces that servers demand |
 //!
@@ -15,11 +15,18 @@
 mod htu;
 mod nonces;
 mod proof;
+mod proof_claims;
 mod proof_key;
 #[cfg(test)]
 #[cfg(feature = "jwt")]
 mod proof_vectors;
 
-pub(crate) use self::nonces::{DpopNonce, ServerRole};
-pub(crate) use self::proof::ProofRequest;
+use http::HeaderName;
+
+pub(crate) use self::htu::Htu;
+pub(crate) use self::nonces::{DpopNonce, ServerNonce, ServerRole};
+pub(crate) use self::proof::{DpopProof, ProofRequest, Proving, SigningProof};
 pub use self::proof_key::Dpop;
+
+/// The header of a proof.
+pub(crate) const DPOP_HEADER: HeaderName = HeaderName::from_static("dpop");

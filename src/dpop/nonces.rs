@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
+use super::htu::Htu;
 use crate::sync::{Mutex, lock};
 
 /// The maximum number of nonces. A client talks to few servers, and a server that is dropped costs one more attempt.
@@ -46,6 +47,24 @@ impl DpopNonce {
 impl fmt::Debug for DpopNonce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DpopNonce")
+    }
+}
+
+/// The nonce that an API gave for one request, which is sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ServerNonce {
+    origin: String,
+    nonce: DpopNonce,
+}
+
+impl ServerNonce {
+    pub(crate) fn new(address: &Htu, nonce: DpopNonce) -> Self {
+        Self { origin: address.origin().to_owned(), nonce }
+    }
+
+    /// Returns the nonce for a request to `address`; `None` if it is of another origin.
+    pub(crate) fn get(&self, address: &Htu) -> Option<&DpopNonce> {
+        (self.origin == address.origin()).then_some(&self.nonce)
     }
 }
 

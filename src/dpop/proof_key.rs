@@ -8,10 +8,9 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use super::htu::Htu;
 use super::nonces::{DpopNonce, NonceStore, ServerRole};
-use super::proof::{DpopProof, ProofRequest, Proving, claims, header_value};
-use crate::error::Error;
-#[cfg(doc)]
-use crate::error::ErrorKind;
+use super::proof::{DpopProof, ProofRequest, Proving, header_value};
+use super::proof_claims::ProofClaims;
+use crate::error::{Error, ErrorKind};
 #[cfg(feature = "jwt")]
 use crate::jose::Key;
 use crate::jose::{Algorithm, BoxSigner, Draft, FixedHeader, PublicJwk, Signer};
@@ -168,8 +167,8 @@ impl Dpop {
     pub async fn proof(&self, method: &Method, uri: &Uri, token: Option<&Token>) -> Result<HeaderValue, Error> {
         let ath = token.map(|token| access_token_hash(token.access_token()));
         let role = if token.is_some() { ServerRole::Api } else { ServerRole::AuthorizationServer };
-        let request = ProofRequest { role, method, uri, ath: ath.as_deref(), nonce: None };
-        let proof = match self.prove(&request)? {
+        let request = ProofRequest { role, method, htu: Htu::new(uri)?, ath: ath.as_deref(), nonce: None };
+        let proof = match self.prove(request)? {
             Proving::Done(proof) => proof,
             Proving::Signing(signing) => signing.await?,
         };
@@ -184,7 +183,9 @@ impl Dpop {
     ///
     /// [RFC 9449 §9]: https://www.rfc-editor.org/rfc/rfc9449#section-9
     pub fn observe(&self, uri: &Uri, headers: &HeaderMap) {
-        self.observe_response(ServerRole::Api, uri, headers);
+        if let Ok(htu) = Htu::new(uri) {
+            self.keep_nonce(ServerRole::Api, &htu, headers);
+        }
     }
 
     fn with_signer(jwk: &PublicJwk, algorithm: Algorithm, signer: ProofSigner) -> Self {
@@ -201,33 +202,39 @@ impl Dpop {
 /// What the layer and the token endpoint use.
 impl Dpop {
     /// Makes a proof for a request. With a key in memory it is ready at once.
-    pub(crate) fn prove(&self, request: &ProofRequest<'_>) -> Result<Proving, Error> {
-        let htu = Htu::new(request.uri)?;
+    pub(crate) fn prove(&self, mut request: ProofRequest<'_>) -> Result<Proving, Error> {
         let shared = &self.shared;
-        let nonce = request.nonce.clone().or_else(|| shared.nonces.get(request.role, htu.origin()));
-        let claims = claims(request, &htu, nonce.as_ref(), self.backdate)?;
+        let nonce = request.nonce.take().or_else(|| shared.nonces.get(request.role, request.htu.origin()));
+        let claims = ProofClaims::new(&request, nonce.as_ref(), self.backdate)?;
         match &shared.signer {
             #[cfg(feature = "jwt")]
             ProofSigner::InMemory(key) => {
                 let value = header_value(sign_in_memory(key, &shared.header, &claims)?)?;
-                Ok(Proving::Done(DpopProof { value, nonce }))
+                Ok(Proving::Done(DpopProof { value, htu: request.htu, nonce }))
             }
             ProofSigner::Remote(signer) => {
+                let claims = serde_json::to_vec(&claims).map_err(not_encoded)?;
                 let (signer, draft) = (signer.clone(), Draft::with_header(shared.header.clone(), &claims));
+                let htu = request.htu;
                 Ok(Proving::Signing(Box::pin(async move {
                     let signed = signer.sign(draft).await?;
                     signed.check()?;
-                    Ok(DpopProof { value: header_value(signed.as_str().to_owned())?, nonce })
+                    Ok(DpopProof { value: header_value(signed.as_str().to_owned())?, htu, nonce })
                 })))
             }
         }
     }
 
-    /// Keeps the nonce of a response to a request to `uri`, and returns it; `None` if there is not exactly one that is valid.
-    pub(crate) fn observe_response(&self, role: ServerRole, uri: &Uri, headers: &HeaderMap) -> Option<DpopNonce> {
+    /// Keeps the nonce of a response to a request to this address, and returns it; `None` if there is not exactly one that is valid.
+    pub(crate) fn keep_nonce(&self, role: ServerRole, htu: &Htu, headers: &HeaderMap) -> Option<DpopNonce> {
         let nonce = DpopNonce::from_headers(headers)?;
-        self.shared.nonces.set(role, Htu::new(uri).ok()?.origin(), nonce.clone());
+        self.shared.nonces.set(role, htu.origin(), nonce.clone());
         Some(nonce)
+    }
+
+    /// Returns whether proofs are signed in memory, without waiting.
+    pub(crate) fn signs_in_memory(&self) -> bool {
+        !matches!(self.shared.signer, ProofSigner::Remote(_))
     }
 
     /// Returns whether a server may issue a Bearer token instead.
@@ -238,19 +245,26 @@ impl Dpop {
 
 /// Returns the signed token: encoded header, claims and signature.
 #[cfg(feature = "jwt")]
-fn sign_in_memory(key: &Key, header: &FixedHeader, claims: &[u8]) -> Result<String, Error> {
+fn sign_in_memory(key: &Key, header: &FixedHeader, claims: &ProofClaims<'_>) -> Result<String, Error> {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use base64::write::EncoderStringWriter;
 
-    // The longest signature, of an RSA key of 4096 bits, has 683 characters, and that of ES256 has 86.
-    let mut text = String::with_capacity(header.encoded().len() + claims.len() * 4 / 3 + 128);
+    // The signature of an EC key has 86 or 128 characters. That of an RSA key is longer.
+    let mut text = String::with_capacity(header.encoded().len() + claims.encoded_len_hint() + 130);
     text.push_str(header.encoded());
     text.push('.');
-    URL_SAFE_NO_PAD.encode_string(claims, &mut text);
+    let mut writer = EncoderStringWriter::from_consumer(&mut text, &URL_SAFE_NO_PAD);
+    serde_json::to_writer(&mut writer, claims).map_err(not_encoded)?;
+    let _ = writer.into_inner();
     let signature = key.sign_bytes(text.as_bytes())?;
     text.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut text);
     Ok(text)
+}
+
+fn not_encoded(why: serde_json::Error) -> Error {
+    Error::caused_by(ErrorKind::Proof, why)
 }
 
 impl fmt::Debug for Dpop {

@@ -8,7 +8,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde_json::{Value, json};
 
 use super::proof::Proving;
-use super::{Dpop, DpopNonce, ProofRequest, ServerRole};
+use super::{Dpop, DpopNonce, Htu, ProofRequest, ServerRole};
 use crate::error::{Error, ErrorKind};
 use crate::jose::{Algorithm, Draft, Key, PublicJwk, Signed, signer_fn};
 use crate::token::{Token, access_token_hash};
@@ -105,7 +105,7 @@ async fn d6_d7_the_last_nonce_goes_to_the_server_that_gave_it() {
     assert_eq!(nonce(&uri, None).await, Value::Null, "the authorization server has nonces of its own");
     assert_eq!(nonce(&Uri::from_static("https://one.example.com:8443/"), Some(&token)).await, Value::Null);
 
-    let given = dpop.observe_response(ServerRole::AuthorizationServer, &uri, &headers("as")).unwrap();
+    let given = dpop.keep_nonce(ServerRole::AuthorizationServer, &Htu::new(&uri).unwrap(), &headers("as")).unwrap();
     assert_eq!(given.as_str(), "as");
     assert_eq!((nonce(&uri, Some(&token)).await, nonce(&uri, None).await), (json!("second"), json!("as")));
 }
@@ -120,14 +120,15 @@ fn a_request_that_is_sent_again_has_the_nonce_of_its_own_response() {
             HeaderValue::from_static(text),
         )]))
     };
-    dpop.observe_response(
+    dpop.keep_nonce(
         ServerRole::Api,
-        &uri,
+        &Htu::new(&uri).unwrap(),
         &HeaderMap::from_iter([("dpop-nonce".parse().unwrap(), HeaderValue::from_static("of-another"))]),
     );
+    let htu = Htu::new(&uri).unwrap();
     let request =
-        ProofRequest { role: ServerRole::Api, method: &Method::PUT, uri: &uri, ath: Some(&ath), nonce: nonce("own") };
-    let Proving::Done(proof) = dpop.prove(&request).unwrap() else { panic!("the key is in memory") };
+        ProofRequest { role: ServerRole::Api, method: &Method::PUT, htu, ath: Some(&ath), nonce: nonce("own") };
+    let Proving::Done(proof) = dpop.prove(request).unwrap() else { panic!("the key is in memory") };
     assert_eq!(verified(text(&proof.value)).1["nonce"], json!("own"));
     assert_eq!(proof.nonce, nonce("own"));
 }
@@ -156,7 +157,7 @@ fn an_address_without_a_host_cannot_be_proven() {
 async fn sign(key: Key, algorithm: Algorithm, draft: Draft) -> Result<Signed, Error> {
     let input = draft.header(algorithm, Some("kid"))?.member("jwk", json!({"kty": "oct"})).member("x5t#S256", "x");
     let signature = key.sign_bytes(input.bytes())?;
-    Ok(input.signed(&signature))
+    Ok(input.signed(signature.as_ref()))
 }
 
 #[tokio::test]
@@ -198,11 +199,11 @@ async fn a_signer_that_never_returns_ends_with_the_timeout() {
     let request = ProofRequest {
         role: ServerRole::AuthorizationServer,
         method: &Method::POST,
-        uri: &uri,
+        htu: Htu::new(&uri).unwrap(),
         ath: None,
         nonce: None,
     };
-    let proving = dpop.prove(&request).unwrap();
+    let proving = dpop.prove(request).unwrap();
     let error = proving.within(std::time::Duration::from_secs(30)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Proof);
 }

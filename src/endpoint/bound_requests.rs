@@ -3,13 +3,13 @@
 use std::future::Future;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Request};
+use http::{HeaderMap, Request};
 
 use super::endpoint_address::Address;
 use super::request_secrets::RequestSecrets;
 use super::response::EndpointResponse;
 use super::token_endpoint::TokenEndpoint;
-use crate::dpop::{Dpop, DpopNonce, ProofRequest, ServerRole};
+use crate::dpop::{DPOP_HEADER, Dpop, DpopNonce, Htu, ProofRequest, ServerRole};
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -17,14 +17,12 @@ use crate::form::Form;
 use crate::token::{IssuedTypes, Token, TokenRecord};
 use crate::transport::Transport;
 
-/// The outcome of one request.
-struct Attempt {
+/// Describes how one request with a proof has ended.
+struct ProvenExchange {
     result: Result<EndpointResponse, Error>,
     /// The nonce of the response, unless it is the one that was sent.
     newer_nonce: Option<DpopNonce>,
 }
-
-const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 impl TokenEndpoint {
     /// Binds the tokens to a key ([RFC 9449]): each token request has a proof that the key has signed.
@@ -63,10 +61,10 @@ impl TokenEndpoint {
         let Some(dpop) = &self.dpop else { return self.post(http, address, form().await?).await };
         let first = self.attempt(http, address, form().await?, dpop, None).await;
         match first {
-            Attempt { result: Err(error), newer_nonce: Some(nonce) } if demands_nonce(&error) => {
+            ProvenExchange { result: Err(error), newer_nonce: Some(nonce) } if demands_nonce(&error) => {
                 self.attempt(http, address, form().await?, dpop, Some(nonce)).await.result
             }
-            Attempt { result, .. } => result,
+            ProvenExchange { result, .. } => result,
         }
     }
 
@@ -78,24 +76,24 @@ impl TokenEndpoint {
         form: Form,
         dpop: &Dpop,
         nonce: Option<DpopNonce>,
-    ) -> Attempt {
+    ) -> ProvenExchange {
         let prepare = async {
             let resolved = self.resolve(http, address).await?;
             let (mut request, mut secrets) = self.request(http, &resolved, form).await?;
-            let sent = add_proof(dpop, http, &mut request, &mut secrets, nonce).await?;
-            Ok((resolved, request, secrets, sent))
+            let proof = add_proof(dpop, http, &mut request, &mut secrets, nonce).await?;
+            Ok((resolved, request, secrets, proof))
         };
-        let (resolved, request, secrets, sent) = match prepare.await {
+        let (resolved, request, secrets, (htu, sent)) = match prepare.await {
             Ok(prepared) => prepared,
-            Err(error) => return Attempt { result: Err(error), newer_nonce: None },
+            Err(error) => return ProvenExchange { result: Err(error), newer_nonce: None },
         };
-        let (uri, mut received) = (request.uri().clone(), None);
+        let mut received = None;
         let observe = |headers: &HeaderMap| {
-            received = dpop.observe_response(ServerRole::AuthorizationServer, &uri, headers);
+            received = dpop.keep_nonce(ServerRole::AuthorizationServer, &htu, headers);
         };
         let result = self.exchange(http, (address, &resolved), request, &secrets, observe).await;
         // The same nonce again would cause the same error again.
-        Attempt { result, newer_nonce: received.filter(|received| Some(received) != sent.as_ref()) }
+        ProvenExchange { result, newer_nonce: received.filter(|received| Some(received) != sent.as_ref()) }
     }
 
     /// Returns whether the refresh token of this token is bound to another key than the one of this endpoint (RFC 9449 §5). That of a
@@ -119,22 +117,24 @@ impl TokenEndpoint {
     }
 }
 
-/// Adds a proof for a request that is complete, also if `map_request` has changed it. Returns the nonce that the proof contains.
+/// Adds a proof for a request that is complete, also if `map_request` has changed it. Returns the address and the nonce that
+/// the proof contains.
 async fn add_proof(
     dpop: &Dpop,
     http: &Transport,
     request: &mut Request<Bytes>,
     secrets: &mut RequestSecrets,
     nonce: Option<DpopNonce>,
-) -> Result<Option<DpopNonce>, Error> {
-    let (role, method, uri) = (ServerRole::AuthorizationServer, request.method(), request.uri());
-    let proving = dpop.prove(&ProofRequest { role, method, uri, ath: None, nonce }).map_err(Error::before_request)?;
+) -> Result<(Htu, Option<DpopNonce>), Error> {
+    let (role, method) = (ServerRole::AuthorizationServer, request.method());
+    let htu = Htu::new(request.uri()).map_err(Error::before_request)?;
+    let proving = dpop.prove(ProofRequest { role, method, htu, ath: None, nonce }).map_err(Error::before_request)?;
     let proof = proving.within(http.timeout()).await.map_err(Error::before_request)?;
     if let Ok(text) = proof.value.to_str() {
         secrets.add(text);
     }
-    request.headers_mut().insert(DPOP, proof.value);
-    Ok(proof.nonce)
+    request.headers_mut().insert(DPOP_HEADER, proof.value);
+    Ok((proof.htu, proof.nonce))
 }
 
 /// Returns whether the server demands a nonce (RFC 9449 §8). Servers send this error with different statuses.

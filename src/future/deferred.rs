@@ -6,11 +6,13 @@ use std::task::{Context, Poll, ready};
 use http::Request;
 use tower_service::Service;
 
+use super::attachment::{Attached, Attachment};
 use super::protocol::for_protocol;
-use super::sent_token::SentToken;
+use super::sent_proof::{PendingProof, SentProof};
 use crate::authorize::AuthorizePolicy;
 use crate::cell::{Acquire, BoundedWait, CachedError, CachedToken, TokenCell, Waited};
 use crate::clock;
+use crate::dpop::DpopProof;
 use crate::error::{BoxError, Error};
 use crate::transport::Transport;
 
@@ -22,7 +24,7 @@ pub(super) struct Deferred<S, B> {
     pub(super) request: Option<Request<B>>,
 }
 
-/// A token that a request waits for.
+/// A token that a request waits for, or the proof for it.
 pub(crate) struct PendingToken {
     cell: Arc<TokenCell>,
     policy: Arc<AuthorizePolicy>,
@@ -30,12 +32,16 @@ pub(crate) struct PendingToken {
     transport: Transport,
     newer_than: Option<u64>,
     state: TokenWait,
+    /// Whether a proof was made once more, because the inner service was not ready for a long time.
+    has_proven_again: bool,
 }
 
-enum TokenWait {
+/// What a request waits for.
+pub(crate) enum TokenWait {
     Token(Arc<CachedToken>),
     Failed(CachedError),
     Waiting(BoundedWait),
+    Proof(PendingProof),
 }
 
 impl PendingToken {
@@ -44,16 +50,17 @@ impl PendingToken {
         policy: Arc<AuthorizePolicy>,
         transport: Transport,
         newer_than: Option<u64>,
-        acquired: Acquire,
+        state: TokenWait,
     ) -> Self {
-        Self { cell, policy, transport, newer_than, state: TokenWait::new(acquired) }
+        Self { cell, policy, transport, newer_than, state, has_proven_again: false }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CachedError>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             self.state = match &mut self.state {
                 TokenWait::Token(_) => return Poll::Ready(Ok(())),
-                TokenWait::Failed(error) => return Poll::Ready(Err(error.clone())),
+                TokenWait::Failed(error) => return Poll::Ready(Err(error.error.clone())),
+                TokenWait::Proof(pending) => return pending.poll(cx),
                 TokenWait::Waiting(waiting) => match ready!(waiting.poll(cx)) {
                     Waited::Token(token) => TokenWait::Token(token),
                     Waited::Failed(error) => TokenWait::Failed(error),
@@ -62,39 +69,73 @@ impl PendingToken {
                             waiting.restart(wait_future);
                             continue;
                         }
-                        acquired => TokenWait::new(acquired),
+                        acquired => acquired.into(),
                     },
                 },
             };
         }
     }
 
-    fn acquire(&self) -> TokenWait {
-        TokenWait::new(self.cell.acquire(self.newer_than, || Some(self.transport.clone())))
-    }
-
-    /// Attaches the newest token. Returns `None` if it has expired meanwhile. Then the request waits for another token.
+    /// Attaches the newest token. Returns `None` if the request has to wait again: the token has expired meanwhile, or a signer makes a
+    /// proof for it.
     ///
     /// # Errors
     ///
-    /// If the token must not be sent.
-    fn attach<B>(&mut self, request: &mut Request<B>) -> Result<Option<SentToken>, Error> {
-        let TokenWait::Token(token) = &self.state else { return Ok(None) };
+    /// If the token must not be sent, or no proof can be made for this request.
+    fn attach<B>(&mut self, request: &mut Request<B>) -> Result<Option<Attached>, Error> {
+        let token = match &self.state {
+            TokenWait::Token(token) => token,
+            TokenWait::Proof(pending) => pending.token(),
+            TokenWait::Failed(_) | TokenWait::Waiting(_) => return Ok(None),
+        };
         // A token that was stale when it arrived is used for this request, because the next one may be stale, too.
         let may_use = token.is_valid(clock::now) || token.arrived_stale();
         if may_use && self.cell.is_current_generation(token.generation) {
-            return SentToken::attach(request, token, &self.policy, &self.cell).map(Some);
+            let token = token.clone();
+            return match (self.take_proof(), self.cell.bound_key(&token.token)?) {
+                (Some(proof), Some(key)) => {
+                    Ok(Some(Attached::Proof(SentProof::attach(request, &token, proof, &self.cell, key.dpop))))
+                }
+                _ => self.attach_token(request, &token),
+            };
         }
-        self.state = self.acquire();
+        self.state = self.cell.acquire(self.newer_than, || Some(self.transport.clone())).into();
         match &self.state {
-            TokenWait::Token(token) => SentToken::attach(request, token, &self.policy, &self.cell).map(Some),
-            TokenWait::Failed(_) | TokenWait::Waiting(_) => Ok(None),
+            TokenWait::Token(token) => {
+                let token = token.clone();
+                self.attach_token(request, &token)
+            }
+            TokenWait::Failed(_) | TokenWait::Waiting(_) | TokenWait::Proof(_) => Ok(None),
+        }
+    }
+
+    /// Returns the proof of the signer, unless it is so old that another one is made. That is done only once, so that a request whose inner
+    /// service is always slow is sent nevertheless.
+    fn take_proof(&mut self) -> Option<DpopProof> {
+        let TokenWait::Proof(pending) = &mut self.state else { return None };
+        if pending.is_old() && !std::mem::replace(&mut self.has_proven_again, true) {
+            return None;
+        }
+        pending.take()
+    }
+
+    fn attach_token<B>(
+        &mut self,
+        request: &mut Request<B>,
+        token: &Arc<CachedToken>,
+    ) -> Result<Option<Attached>, Error> {
+        match Attachment::new(request, token, &self.policy, &self.cell)? {
+            Attachment::Attached(attached) => Ok(Some(attached)),
+            Attachment::Pending(pending) => {
+                self.state = TokenWait::Proof(pending);
+                Ok(None)
+            }
         }
     }
 }
 
-impl TokenWait {
-    fn new(acquired: Acquire) -> Self {
+impl From<Acquire> for TokenWait {
+    fn from(acquired: Acquire) -> Self {
         match acquired {
             Acquire::Token(token) => Self::Token(token),
             Acquire::Failed(error) => Self::Failed(error),
@@ -103,8 +144,8 @@ impl TokenWait {
     }
 }
 
-/// The future that the inner service returned, and the token of the request.
-pub(super) type Started<F> = (F, Option<SentToken>);
+/// The future that the inner service returned, and what the request carries.
+pub(super) type Started<F> = (F, Option<Attached>);
 
 impl<S, B> Deferred<S, B> {
     /// Sends the request when the token and the inner service are ready. Returns `None` if the request was sent before.
@@ -118,11 +159,11 @@ impl<S, B> Deferred<S, B> {
             if let Some(pending) = &mut self.pending
                 && let Err(error) = ready!(pending.poll(cx))
             {
-                return Poll::Ready(Err(for_protocol(error.error, request).into()));
+                return Poll::Ready(Err(for_protocol(error, request).into()));
             }
             ready!(self.service.poll_ready(cx)).map_err(Into::into)?;
             let sent = match &mut self.pending {
-                Some(pending) => pending.attach(request).map(|sent| sent.map(Some)),
+                Some(pending) => pending.attach(request).map(|attached| attached.map(Some)),
                 None => Ok(Some(None)),
             };
             let sent = match sent {
@@ -136,8 +177,8 @@ impl<S, B> Deferred<S, B> {
                 let service = &mut self.service;
                 return Poll::Ready(Ok(self.request.take().map(|request| (service.call(request), sent))));
             }
-            // The token has expired while the inner service was polled. Release the permit of the inner service, because other requests may
-            // need it, for example the token request.
+            // The token has expired while the inner service was polled, or a signer makes its proof. Release the permit of the inner service,
+            // because other requests may need it, for example the token request.
             self.service = self.service.clone();
         }
     }

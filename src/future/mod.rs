@@ -3,15 +3,19 @@
 //! | file | content |
 //! | --- | --- |
 //! | `response_future` | the future |
+//! | `attachment` | attaches the token to a request |
 //! | `sent_token` | the token of a request, and the report of its response to the cell |
+//! | `sent_proof` | the proof of a request, the nonce of its response, and the wait for a signer |
 //! | `deferred` | a request that waits for a token, or for the inner service |
 //! | `protocol` | gRPC statuses for errors |
 
+mod attachment;
 mod deferred;
 mod protocol;
 mod response_future;
+mod sent_proof;
 mod sent_token;
 
-pub(crate) use self::deferred::PendingToken;
+pub(crate) use self::attachment::{Attached, Attachment};
+pub(crate) use self::deferred::{PendingToken, TokenWait};
 pub use self::response_future::ResponseFuture;
-pub(crate) use self::sent_token::SentToken;

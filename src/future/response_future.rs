@@ -9,8 +9,10 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::attachment::Attached;
 use super::deferred::{Deferred, PendingToken};
 use super::protocol::for_protocol;
+use super::sent_proof::SentProof;
 use super::sent_token::{NO_TOKEN, SentToken, report_rejection};
 use crate::error::{BoxError, Error};
 use crate::rejection::maybe_rejected;
@@ -42,6 +44,8 @@ pin_project! {
         Sent { #[pin] response: F, generation: u64 },
         /// The request was sent with a token. `sent` contains whether the cell observes every response.
         Observed { #[pin] response: F, sent: SentToken },
+        /// The request was sent with a bound token and its proof. Boxed, so that the future does not grow.
+        Proven { #[pin] response: F, proof: Box<SentProof> },
         /// The request is not sent.
         Failed { error: Option<Error> },
         /// The request waits for a token or for the inner service. Boxed, because it is large and rare.
@@ -57,8 +61,8 @@ impl<F, S, B> ResponseFuture<F, S, B> {
     }
 
     /// Creates the future of a request with a token, whose cell may observe every response.
-    pub(crate) fn observed(response: F, sent: SentToken) -> Self {
-        Self { state: ResponseState::Observed { response, sent } }
+    pub(crate) fn attached(response: F, attached: Attached) -> Self {
+        Self { state: ResponseState::attached(response, attached) }
     }
 
     /// Creates the future of a request without a token.
@@ -75,6 +79,15 @@ impl<F, S, B> ResponseFuture<F, S, B> {
     pub(crate) fn deferred(service: S, request: Request<B>, pending: Option<PendingToken>) -> Self {
         let deferred = Box::new(Deferred { pending, service, request: Some(request) });
         Self { state: ResponseState::Deferred { deferred } }
+    }
+}
+
+impl<F, S, B> ResponseState<F, S, B> {
+    fn attached(response: F, attached: Attached) -> Self {
+        match attached {
+            Attached::Token(sent) => Self::Observed { response, sent },
+            Attached::Proof(proof) => Self::Proven { response, proof },
+        }
     }
 }
 
@@ -128,14 +141,17 @@ where
                     let is_reported = sent.is_observed() || maybe_rejected(&response);
                     return Poll::Ready(Ok(if is_reported { sent.report(response) } else { response }));
                 }
+                ResponseStateProj::Proven { response, proof } => {
+                    return Poll::Ready(Ok(proof.report(ready!(response.poll(cx)).map_err(Into::into)?)));
+                }
                 ResponseStateProj::Failed { error } => {
                     // Polled after it has completed.
                     return error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error.into())));
                 }
                 ResponseStateProj::Deferred { deferred } => {
-                    let Some((response, sent)) = ready!(deferred.poll_sent(cx))? else { return Poll::Pending };
-                    state.set(match sent {
-                        Some(sent) => ResponseState::Observed { response, sent },
+                    let Some((response, attached)) = ready!(deferred.poll_sent(cx))? else { return Poll::Pending };
+                    state.set(match attached {
+                        Some(attached) => ResponseState::attached(response, attached),
                         None => ResponseState::Sent { response, generation: NO_TOKEN },
                     });
                 }

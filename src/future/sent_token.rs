@@ -2,11 +2,9 @@
 
 use std::sync::{Arc, Weak};
 
-use http::{Request, Response};
+use http::{HeaderMap, Response, StatusCode};
 
-use crate::authorize::AuthorizePolicy;
 use crate::cell::{CachedToken, TokenCell, find_cell};
-use crate::error::Error;
 use crate::extensions::TokenRejected;
 use crate::rejection::is_rejection;
 
@@ -18,22 +16,9 @@ pub(crate) struct SentToken {
 }
 
 impl SentToken {
-    /// Attaches the token to a request.
-    ///
-    /// # Errors
-    ///
-    /// If the token is bound to a key.
-    pub(crate) fn attach<B>(
-        request: &mut Request<B>,
-        token: &CachedToken,
-        policy: &AuthorizePolicy,
-        cell: &Arc<TokenCell>,
-    ) -> Result<Self, Error> {
-        cell.check_binding(&token.token)?;
-        policy.insert(request, token.header());
-        token.keep_header();
+    pub(super) fn new(token: &CachedToken, cell: &Arc<TokenCell>) -> Self {
         let observing_cell = cell.observes_responses().then(|| Arc::downgrade(cell));
-        Ok(Self { generation: token.generation, observing_cell })
+        Self { generation: token.generation, observing_cell }
     }
 
     /// Returns whether the cell observes every response.
@@ -41,13 +26,19 @@ impl SentToken {
         self.observing_cell.is_some()
     }
 
-    /// Reports the response to the cell, and marks it if it rejects the token.
-    pub(super) fn report<R>(&self, response: Response<R>) -> Response<R> {
+    /// Reports the response to the cell. Returns its mark if it rejects the token.
+    pub(super) fn observe(&self, status: StatusCode, headers: &HeaderMap) -> Option<TokenRejected> {
         let cell = match &self.observing_cell {
             Some(cell) => cell.upgrade(),
             None => find_cell(self.generation),
         };
-        report(self.generation, cell, response)
+        observe(self.generation, cell, status, headers)
+    }
+
+    /// Reports the response to the cell, and marks it if it rejects the token.
+    pub(super) fn report<R>(&self, response: Response<R>) -> Response<R> {
+        let rejected = self.observe(response.status(), response.headers());
+        marked(response, rejected)
     }
 }
 
@@ -61,19 +52,28 @@ pub(super) fn report_rejection<R>(generation: u64, response: Response<R>) -> Res
     if generation == NO_TOKEN {
         return response;
     }
-    report(generation, find_cell(generation), response)
+    let rejected = observe(generation, find_cell(generation), response.status(), response.headers());
+    marked(response, rejected)
 }
 
-/// Reports a response to the cell, and marks it if it rejects the token.
-fn report<R>(generation: u64, cell: Option<Arc<TokenCell>>, mut response: Response<R>) -> Response<R> {
-    let (status, headers) = (response.status(), response.headers());
+fn observe(
+    generation: u64,
+    cell: Option<Arc<TokenCell>>,
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Option<TokenRejected> {
     let rejected = match cell {
         Some(cell) => cell.observe_response(generation, status, headers),
         // The layer and its services were dropped, so no newer token can be obtained.
         None => is_rejection(status, headers, "Bearer").then_some(false),
     };
-    if let Some(is_retryable) = rejected {
-        response.extensions_mut().insert(TokenRejected::new(generation, is_retryable));
+    rejected.map(|is_retryable| TokenRejected::token(generation, is_retryable))
+}
+
+/// Adds the mark to the extensions of a response.
+pub(super) fn marked<R>(mut response: Response<R>, rejected: Option<TokenRejected>) -> Response<R> {
+    if let Some(rejected) = rejected {
+        response.extensions_mut().insert(rejected);
     }
     response
 }

@@ -5,7 +5,7 @@ use ring::rsa;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
     Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
-    RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
+    RSA_PSS_SHA512, RsaEncoding, RsaKeyPair, Signature,
 };
 
 use super::Algorithm;
@@ -45,6 +45,21 @@ pub(super) enum KeyPair {
     Ecdsa(Curve, EcdsaKeyPair),
     Rsa(Box<RsaKeyPair>),
     Ed25519(Ed25519KeyPair),
+}
+
+/// A signature in the form that a token carries. One of an elliptic curve needs no allocation.
+pub(super) enum RawSignature {
+    EllipticCurve(Signature),
+    Rsa(Vec<u8>),
+}
+
+impl AsRef<[u8]> for RawSignature {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::EllipticCurve(signature) => signature.as_ref(),
+            Self::Rsa(signature) => signature,
+        }
+    }
 }
 
 /// The public part of a key, as the numbers that a JWK contains (RFC 7518 §6, RFC 8037 §2).
@@ -146,20 +161,19 @@ impl KeyPair {
     }
 
     /// Signs, in the form that a token carries.
-    pub(super) fn sign(&self, algorithm: Algorithm, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    pub(super) fn sign(&self, algorithm: Algorithm, bytes: &[u8]) -> Result<RawSignature, Error> {
         let failed = |_| Error::new(ErrorKind::Proof, "signing failed: the system has no randomness to give");
         match self {
             Self::Ecdsa(_, pair) => {
-                let signature = pair.sign(&SystemRandom::new(), bytes).map_err(failed)?;
-                Ok(signature.as_ref().to_vec())
+                pair.sign(&SystemRandom::new(), bytes).map(RawSignature::EllipticCurve).map_err(failed)
             }
-            Self::Ed25519(pair) => Ok(pair.sign(bytes).as_ref().to_vec()),
+            Self::Ed25519(pair) => Ok(RawSignature::EllipticCurve(pair.sign(bytes))),
             Self::Rsa(pair) => {
                 let encoding = rsa_encoding(algorithm)
                     .ok_or_else(|| Error::new(ErrorKind::Proof, format!("an RSA key does not sign by {algorithm}")))?;
                 let mut signature = vec![0; pair.public().modulus_len()];
                 pair.sign(encoding, &SystemRandom::new(), bytes, &mut signature).map_err(failed)?;
-                Ok(signature)
+                Ok(RawSignature::Rsa(signature))
             }
         }
     }

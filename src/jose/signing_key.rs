@@ -166,7 +166,7 @@ impl Key {
     }
 
     /// Signs bytes, in the form that a token carries.
-    pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> Result<impl AsRef<[u8]> + use<>, Error> {
         self.0.pair.sign(self.0.algorithm, bytes)
     }
 
@@ -192,7 +192,7 @@ impl Signer for Key {
             input = input.member("x5t#S256", certificate.as_str());
         }
         let signature = self.sign_bytes(input.bytes())?;
-        Ok(input.signed(&signature))
+        Ok(input.signed(signature.as_ref()))
     }
 }
 

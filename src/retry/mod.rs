@@ -99,6 +99,7 @@
 mod policy;
 mod recorded_body;
 mod recording;
+mod repetitions;
 
 // For rustdoc's search, the aliases of a type in a private module must be on its re-export.
 #[doc(alias = "401")]

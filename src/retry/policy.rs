@@ -9,9 +9,13 @@ use tower::retry::Policy;
 
 use super::recorded_body::RecordedBody;
 use super::recording::RecordingLayer;
+use super::repetitions::Repetitions;
+#[cfg(doc)]
 use crate::extensions::TokenRejected;
 
 /// Repeats a request once, with a newer token, if the API rejected its token.
+///
+/// With [DPoP](crate::dpop), it also repeats a request once with the nonce that the API demands.
 ///
 /// It is a [`tower::retry::Policy`]. Place it *outside* the OAuth layer.
 ///
@@ -65,8 +69,7 @@ use crate::extensions::TokenRejected;
 #[derive(Clone)]
 pub struct RetryUnauthorized<F = Empty> {
     replay: F,
-    /// Whether the request was repeated before.
-    is_repeated: bool,
+    repetitions: Repetitions,
 }
 
 /// Copies no body. The default of [`RetryUnauthorized`].
@@ -76,7 +79,7 @@ pub struct Empty(());
 impl RetryUnauthorized {
     /// Creates a policy that repeats requests with an empty body ([`Body::is_end_stream`]).
     pub fn new() -> Self {
-        Self { replay: Empty(()), is_repeated: false }
+        Self { replay: Empty(()), repetitions: Repetitions::default() }
     }
 
     /// Repeats also requests whose body `copy` can copy.
@@ -98,7 +101,7 @@ impl RetryUnauthorized {
     where
         F: Fn(&B) -> Option<B>,
     {
-        RetryUnauthorized { replay: copy, is_repeated: self.is_repeated }
+        RetryUnauthorized { replay: copy, repetitions: self.repetitions }
     }
 
     /// Repeats also requests whose body has at most `max_bytes`. The body is kept until the response arrives.
@@ -117,7 +120,7 @@ impl RetryUnauthorized {
     /// that records the body while it is sent.
     #[must_use]
     pub fn buffered(self, max_bytes: usize) -> RetryUnauthorized<Buffered> {
-        RetryUnauthorized { replay: Buffered { max_bytes }, is_repeated: self.is_repeated }
+        RetryUnauthorized { replay: Buffered { max_bytes }, repetitions: self.repetitions }
     }
 }
 
@@ -193,16 +196,13 @@ where
     type Future = Ready<()>;
 
     fn retry(&mut self, request: &mut Request<B>, result: &mut Result<Response<R>, E>) -> Option<Ready<()>> {
-        let rejected = TokenRejected::retryable(result.as_ref().ok()?)?;
-        if std::mem::replace(&mut self.is_repeated, true) {
-            return None;
-        }
+        let rejected = self.repetitions.next(result.as_ref().ok()?)?;
         rejected.prepare_retry(request);
         Some(ready(()))
     }
 
     fn clone_request(&mut self, request: &Request<B>) -> Option<Request<B>> {
-        if self.is_repeated {
+        if self.repetitions.is_exhausted() {
             return None;
         }
         let body = match self.replay.copy(request.body()) {
@@ -221,7 +221,7 @@ where
 
 impl<F> fmt::Debug for RetryUnauthorized<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RetryUnauthorized").field("is_repeated", &self.is_repeated).finish_non_exhaustive()
+        f.debug_struct("RetryUnauthorized").field("repetitions", &self.repetitions).finish_non_exhaustive()
     }
 }
 
@@ -231,11 +231,11 @@ mod tests {
     use http_body_util::Full;
 
     use super::*;
-    use crate::extensions::NewerThan;
+    use crate::extensions::{NewerThan, TokenRejected};
 
     fn rejected(is_retryable: bool) -> Result<Response<()>, ()> {
         let mut response = Response::new(());
-        response.extensions_mut().insert(TokenRejected::new(7, is_retryable));
+        response.extensions_mut().insert(TokenRejected::token(7, is_retryable));
         Ok(response)
     }
 

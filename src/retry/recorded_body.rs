@@ -43,7 +43,7 @@ enum RecordingState {
     Running { frames: Vec<RecordedFrame>, left: usize },
     /// The whole body was recorded.
     Whole(Vec<RecordedFrame>),
-    /// The body was too large, has failed, or was repeated.
+    /// The body was too large, has failed, or had not ended when the response arrived.
     Discarded,
 }
 
@@ -109,7 +109,7 @@ impl<B: Body + Unpin> RecordedBody<B> {
 impl<B: Body> RecordedBody<B> {
     /// Returns a copy of the body, if the whole body was recorded. `hint` is the size hint before it was sent.
     pub(super) fn repeated(recording: &Recording, hint: SizeHint) -> Option<Self> {
-        let ahead = recording.take_whole()?.into_iter().map(Ok).collect();
+        let ahead = recording.whole()?.into_iter().map(Ok).collect();
         Some(Self { ahead, rest: None, recording: Recording::new(0), hint })
     }
 }
@@ -216,10 +216,15 @@ impl Recording {
         *lock(&self.0) = RecordingState::Discarded;
     }
 
-    fn take_whole(&self) -> Option<Vec<RecordedFrame>> {
-        match std::mem::replace(&mut *lock(&self.0), RecordingState::Discarded) {
-            RecordingState::Whole(frames) => Some(frames),
-            _ => None,
+    /// Returns a copy of all frames. If the body has not ended, nothing more is recorded.
+    fn whole(&self) -> Option<Vec<RecordedFrame>> {
+        let mut state = lock(&self.0);
+        match &*state {
+            RecordingState::Whole(frames) => Some(frames.clone()),
+            _ => {
+                *state = RecordingState::Discarded;
+                None
+            }
         }
     }
 }

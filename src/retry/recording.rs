@@ -5,7 +5,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::request::Parts;
 use http::{Request, Response};
 use http_body::{Body, SizeHint};
 use pin_project_lite::pin_project;
@@ -13,9 +12,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::recorded_body::{RecordedBody, Recording};
-use crate::extensions::TokenRejected;
+use super::repetitions::Repetitions;
 
-/// Repeats a request once, from a recording of its body, if the API rejected its token.
+/// Repeats a request from a recording of its body: once if the API rejected its token, and once with the nonce that the API demands.
 ///
 /// Created by [`RetryUnauthorized::into_layer`](super::RetryUnauthorized::into_layer).
 #[derive(Clone)]
@@ -45,7 +44,7 @@ pin_project! {
     {
         service: S,
         wrap: F,
-        // `None` after the request was repeated.
+        // `None` after the last response.
         repeatable: Option<Repeatable>,
         #[pin]
         state: RetryState<S::Future, B>,
@@ -62,9 +61,11 @@ pin_project! {
 
 /// The parts of a request that can be repeated.
 struct Repeatable {
-    head: Parts,
+    /// With the extensions of earlier repetitions.
+    head: Request<()>,
     body: Recording,
     hint: SizeHint,
+    repetitions: Repetitions,
 }
 
 impl<F> RecordingLayer<F> {
@@ -99,7 +100,12 @@ where
         let (head, body) = request.into_parts();
         let hint = body.size_hint();
         let (body, recording) = RecordedBody::new(body, self.max_bytes);
-        let repeatable = Repeatable { head: head.clone(), body: recording, hint };
+        let repeatable = Repeatable {
+            head: Request::from_parts(head.clone(), ()),
+            body: recording,
+            hint,
+            repetitions: Repetitions::default(),
+        };
         let response = self.inner.call(Request::from_parts(head, (self.wrap)(body)));
         RecordingFuture {
             service: self.inner.clone(),
@@ -124,8 +130,10 @@ where
             match this.state.as_mut().project() {
                 RetryStateProj::Sent { response } => {
                     let result = ready!(response.poll(cx));
-                    let response = result.as_ref().ok();
-                    let Some(request) = response.and_then(|response| this.repeatable.take()?.repeat(response)) else {
+                    let repeatable = result.as_ref().ok().zip(this.repeatable.as_mut());
+                    let Some(request) = repeatable.and_then(|(response, repeatable)| repeatable.repeat(response))
+                    else {
+                        *this.repeatable = None;
                         return Poll::Ready(result);
                     };
                     // The response may occupy a connection, so it is dropped before the service is polled for readiness.
@@ -147,12 +155,11 @@ where
 
 impl Repeatable {
     /// Returns a copy of the request, if `response` rejects its token and the whole body was recorded.
-    fn repeat<B: Body, R>(self, response: &Response<R>) -> Option<Request<RecordedBody<B>>> {
-        let rejected = TokenRejected::retryable(response)?;
+    fn repeat<B: Body, R>(&mut self, response: &Response<R>) -> Option<Request<RecordedBody<B>>> {
+        let rejected = self.repetitions.next(response)?;
         let body = RecordedBody::repeated(&self.body, self.hint)?;
-        let mut request = Request::from_parts(self.head, body);
-        rejected.prepare_retry(&mut request);
-        Some(request)
+        rejected.prepare_retry(&mut self.head);
+        Some(self.head.clone().map(|()| body))
     }
 }
 
@@ -190,10 +197,10 @@ mod tests {
         let body = Full::new(Bytes::from("hello"));
         let hint = body.size_hint();
         let (_sent, recording) = RecordedBody::new(body, 5);
-        let (head, ()) = Request::new(()).into_parts();
         let mut response = Response::new(());
-        response.extensions_mut().insert(TokenRejected::new(7, true));
-        let repeatable = Repeatable { head, body: recording, hint };
+        response.extensions_mut().insert(TokenRejected::token(7, true));
+        let head = Request::new(());
+        let mut repeatable = Repeatable { head, body: recording, hint, repetitions: Repetitions::default() };
         let request = repeatable.repeat::<Full<Bytes>, _>(&response).unwrap();
         assert_eq!(request.extensions().get(), Some(&NewerThan(7)));
         assert_eq!(request.body().size_hint().exact(), Some(5));

@@ -9,19 +9,19 @@ use crate::cell::{Acquire, Freshness};
 use crate::clock;
 use crate::error::{Error, ErrorKind};
 use crate::extensions::NewerThan;
-use crate::future::{PendingToken, ResponseFuture, SentToken};
+use crate::future::{Attached, Attachment, PendingToken, ResponseFuture, TokenWait};
 use crate::route::TokenRoute;
 
 /// How a request continues.
 enum Prepared {
     /// The request is sent with a token. The inner service is ready.
-    Send(SentToken),
+    Send(Attached),
     /// The request is sent without a token. The inner service is ready.
     SendWithoutToken,
     /// The request is not sent.
     Fail(Error),
-    /// The request waits for the inner service, and for a token if it needs one.
-    Defer(Option<Acquire>),
+    /// The request waits for the inner service, and for a token and its proof if it needs them.
+    Defer(Option<TokenWait>),
 }
 
 impl<S, G, T> OAuth2<S, G, T> {
@@ -35,14 +35,14 @@ impl<S, G, T> OAuth2<S, G, T> {
         self.has_token = false;
         let newer_than = self.newer_than(&request);
         match self.prepare(&mut request, newer_than) {
-            Prepared::Send(sent) => ResponseFuture::observed(self.inner.call(request), sent),
+            Prepared::Send(attached) => ResponseFuture::attached(self.inner.call(request), attached),
             Prepared::SendWithoutToken => ResponseFuture::without_token(self.inner.call(request)),
             Prepared::Fail(error) => ResponseFuture::failed(error, &request),
-            Prepared::Defer(acquired) => {
+            Prepared::Defer(wait) => {
                 let shared = &self.shared;
-                let pending = acquired.map(|acquired| {
+                let pending = wait.map(|wait| {
                     let transport = shared.route.transport(&self.inner);
-                    PendingToken::new(shared.cell.clone(), shared.policy.clone(), transport, newer_than, acquired)
+                    PendingToken::new(shared.cell.clone(), shared.policy.clone(), transport, newer_than, wait)
                 });
                 ResponseFuture::deferred(self.inner.clone(), request, pending)
             }
@@ -92,11 +92,11 @@ impl<S, G, T> OAuth2<S, G, T> {
         // The newest token is attached. Since `poll_ready` it may have been refreshed, or may have expired.
         if inner_is_ready {
             let policy = &self.shared.policy;
-            let sent = cell.with_valid(|token| {
-                token.is_newer_than(newer_than).then(|| SentToken::attach(request, token, policy, &cell))
+            let attachment = cell.with_valid(|token| {
+                token.is_newer_than(newer_than).then(|| Attachment::new(request, token, policy, &cell))
             });
-            if let Some(sent) = sent.flatten() {
-                return self.send_or_fail(sent);
+            if let Some(attachment) = attachment.flatten() {
+                return self.send_or_wait(attachment);
             }
         }
         match readiness {
@@ -105,7 +105,7 @@ impl<S, G, T> OAuth2<S, G, T> {
                     && token.is_newer_than(newer_than)
                     && cell.is_current_generation(token.generation) =>
             {
-                self.send_or_fail(SentToken::attach(request, &token, &self.shared.policy, &cell))
+                self.send_or_wait(Attachment::new(request, &token, &self.shared.policy, &cell))
             }
             Readiness::Failed(error) if cell.still_applies(&error) && cell.freshness() == Freshness::Stale => {
                 Prepared::Fail(error.error)
@@ -117,23 +117,23 @@ impl<S, G, T> OAuth2<S, G, T> {
                 let shared = &self.shared;
                 match cell.acquire(newer_than, || Some(shared.route.transport(&self.inner))) {
                     Acquire::Failed(error) => Prepared::Fail(error.error),
-                    acquired => Prepared::Defer(Some(acquired)),
+                    acquired => Prepared::Defer(Some(acquired.into())),
                 }
             }
         }
     }
 
-    fn send_or_fail(&mut self, sent: Result<SentToken, Error>) -> Prepared
+    fn send_or_wait(&mut self, attachment: Result<Attachment, Error>) -> Prepared
     where
         S: Clone,
     {
-        match sent {
-            Ok(sent) => Prepared::Send(sent),
-            Err(error) => {
-                self.release_inner();
-                Prepared::Fail(error)
-            }
-        }
+        let not_sent = match attachment {
+            Ok(Attachment::Attached(attached)) => return Prepared::Send(attached),
+            Ok(Attachment::Pending(proof)) => Prepared::Defer(Some(TokenWait::Proof(proof))),
+            Err(error) => Prepared::Fail(error),
+        };
+        self.release_inner();
+        not_sent
     }
 
     /// Releases the permit or queue slot of a ready inner service. Other requests may need it, for example the token request.

@@ -1,9 +1,12 @@
 //! Tokens that are bound to a key (RFC 9449).
 
+mod api_nonces;
+mod api_requests;
 mod authorization_requests;
 mod keys;
 mod never_bearer;
 mod nonces;
+mod remote_signers;
 mod token_requests;
 mod token_types;
 
@@ -26,6 +29,17 @@ fn dpop(number: u8) -> Dpop {
     let jwk = json!({"kty": "EC", "crv": "P-256", "x": format!("AAA{number}"), "y": "AAAA"}).to_string();
     let signer = signer_fn(async |draft: Draft| Ok(draft.header(Algorithm::Es256, None)?.signed(&[7; 64])));
     Dpop::signed_by(&jwk, Algorithm::Es256, signer).unwrap()
+}
+
+/// A key whose signatures are made in memory, without waiting. Without the feature there is none.
+#[cfg(feature = "jwt")]
+fn in_memory() -> Dpop {
+    Dpop::new(tower_oauth2::jwt::Key::generate().unwrap())
+}
+
+#[cfg(not(feature = "jwt"))]
+fn in_memory() -> Dpop {
+    dpop(9)
 }
 
 fn bound(dpop: Dpop) -> ClientCredentials {
@@ -64,6 +78,17 @@ fn proof<B>(request: &Request<B>) -> (Value, Value) {
 /// The response of a server that demands this nonce.
 fn demand(status: u16, nonce: &str) -> Response<Body> {
     with_nonce(answer(status, json!({"error": "use_dpop_nonce"})), nonce)
+}
+
+/// The response of an API that demands this nonce.
+fn api_demand(nonce: &str) -> Response<Body> {
+    with_nonce(unauthorized(r#"DPoP error="use_dpop_nonce", algs="ES256""#), nonce)
+}
+
+fn unauthorized(challenge: &str) -> Response<Body> {
+    let mut response = answer(401, "");
+    response.headers_mut().append("www-authenticate", challenge.parse().unwrap());
+    response
 }
 
 fn with_nonce(mut response: Response<Body>, nonce: &str) -> Response<Body> {

@@ -92,9 +92,19 @@ async fn d21_a_bound_token_never_enters_the_fast_path() {
 
 #[tokio::test(start_paused = true)]
 async fn d21_a_request_that_waited_for_the_token_fails() {
-    let (service, mut server) = mock_service(&OAuth2Layer::new(super::bound(dpop(1))));
+    let release = std::sync::Arc::new(tokio::sync::Notify::new());
+    let released = release.clone();
+    let grant = grant_fn(move |_: Context| {
+        let released = released.clone();
+        async move {
+            released.notified().await;
+            Ok(bound())
+        }
+    });
+    let (service, mut server) = mock_service(&OAuth2Layer::new(grant));
     let sent = tokio::spawn(service.oneshot(get(API_URL)));
-    server.issue_token(bound_token("a", 3600)).await;
+    server.assert_no_request().await;
+    release.notify_one();
     assert_eq!(failure(async { sent.await.unwrap() }).await.kind(), ErrorKind::Proof);
     server.assert_no_request().await;
 }

@@ -168,7 +168,7 @@ fn counting() -> impl Source {
     })
 }
 
-/// Everything in the second attempt is made anew.
+/// Everything in the second attempt is new.
 #[tokio::test(start_paused = true)]
 async fn d10_the_second_attempt_has_a_new_assertion_and_new_secrets() {
     let none = Client::none;

@@ -153,9 +153,9 @@ where
 /// Nothing is sent, and the refresh token is kept.
 #[tokio::test(start_paused = true)]
 async fn a_signer_that_fails_or_never_returns_fails_the_token_request() {
-    let fails = signed_by(async |_| Err(Error::caused_by(ErrorKind::Proof, "the KMS is away")));
+    let fails = signed_by(async |_| Err(Error::caused_by(ErrorKind::Proof, "the KMS cannot be reached")));
     let never = signed_by(async |_| pending().await);
-    for (dpop, why) in [(fails, "the KMS is away"), (never, "30s")] {
+    for (dpop, why) in [(fails, "the KMS cannot be reached"), (never, "30s")] {
         let grant = RefreshToken::new(TOKEN_URL, Client::public("id"), "r").unwrap().dpop(dpop);
         let (service, mut server) = mock_service(&OAuth2Layer::new(grant));
         for _ in 0..2 {
