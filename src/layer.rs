@@ -80,8 +80,9 @@ pub struct OAuth2Layer<G, T = ThroughInner> {
 impl<G: Grant> OAuth2Layer<G> {
     /// Creates a layer that obtains its tokens from this grant. Token requests are sent through the inner service.
     pub fn new(grant: G) -> Self {
-        let policy = if grant.dpop().is_some() { SharedPolicy::for_bound_tokens() } else { SharedPolicy::default() };
-        Self { cell: TokenCell::new(grant), policy, route: ThroughInner, grant: PhantomData }
+        let cell = TokenCell::new(grant);
+        let policy = if cell.has_key() { SharedPolicy::for_bound_tokens() } else { SharedPolicy::default() };
+        Self { cell, policy, route: ThroughInner, grant: PhantomData }
     }
 }
 

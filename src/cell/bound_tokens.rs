@@ -22,6 +22,11 @@ pub(crate) struct BoundKey<'a> {
 }
 
 impl TokenCell {
+    /// Returns whether the grant has a key that its tokens are bound to.
+    pub(crate) fn has_key(&self) -> bool {
+        self.dpop.is_some()
+    }
+
     /// Returns the key that the token is bound to; `None` for a Bearer token.
     ///
     /// # Errors

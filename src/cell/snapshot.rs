@@ -45,11 +45,11 @@ impl TokenCell {
         let freshness = token.freshness(|| now);
         // If another thread holds the lock, the flag is not set now. A later request sets it.
         if freshness == Freshness::Fresh
+            // Each request with a bound token needs a proof of its own.
+            && !token.token.is_dpop()
             && !self.observes_responses()
             && let Some(locked) = try_lock(&self.locked)
             && locked.state.is_accepted(token)
-            // Each request with a bound token needs a proof of its own.
-            && !token.token.is_dpop()
         {
             mark_fresh(&self.fresh, token, now);
             drop(locked);

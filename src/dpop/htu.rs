@@ -46,7 +46,8 @@ impl Htu {
 
     fn with_path(mut text: String, path: &str) -> Self {
         let origin_len = text.len();
-        text.push_str(if path.is_empty() { "/" } else { path });
+        // `*` stands for the server as a whole, which has no path (RFC 9112 §3.3).
+        text.push_str(if matches!(path, "" | "*") { "/" } else { path });
         Self { text, origin_len }
     }
 

@@ -13,7 +13,7 @@ use crate::clock::{self, Now};
 use crate::dpop::{Dpop, DpopNonce, DpopProof, Htu, ServerNonce, ServerRole, SigningProof};
 use crate::error::Error;
 use crate::extensions::TokenRejected;
-use crate::rejection::{ProofDemand, proof_demand};
+use crate::rejection::{ProofDemand, maybe_rejected, proof_demand};
 
 /// The proof that a request was sent with.
 pub(crate) struct SentProof {
@@ -43,7 +43,8 @@ impl SentProof {
         let (status, headers) = (response.status(), response.headers());
         let nonce = self.dpop.keep_nonce(ServerRole::Api, &self.htu, headers);
         let rejected = match proof_demand(status, headers) {
-            None => self.sent.observe(status, headers),
+            None if self.sent.is_observed() || maybe_rejected(&response) => self.sent.observe(status, headers),
+            None => None,
             Some(ProofDemand::AnotherProof) => None,
             // The same nonce again would cause the same response again.
             Some(ProofDemand::Nonce) => nonce

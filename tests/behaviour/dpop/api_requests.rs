@@ -145,6 +145,17 @@ async fn d24_a_request_without_an_authority_is_proven_for_the_only_origin() {
     }
 }
 
+/// `OPTIONS *` is about the server as a whole.
+#[tokio::test(start_paused = true)]
+async fn d24_an_asterisk_is_the_root_of_the_origin() {
+    let layer = OAuth2Layer::new(bound(in_memory())).origin("https://api.example.com").unwrap();
+    layer.tokens().set(Token::dpop("a").unwrap());
+    let (service, mut server) = mock_service(&layer);
+    let _sent = tokio::spawn(service.oneshot(Request::options("*").body(Body::default()).unwrap()));
+    let claims = proof(&server.next().await.0).1;
+    assert_eq!((&claims["htm"], &claims["htu"]), (&json!("OPTIONS"), &json!("https://api.example.com/")));
+}
+
 #[tokio::test(start_paused = true)]
 async fn d24_without_exactly_one_origin_it_is_an_error() {
     for origins in [&[][..], &["https://one.example.com", "https://two.example.com"]] {
