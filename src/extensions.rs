@@ -4,7 +4,10 @@ use http::{Request, Response};
 
 use crate::dpop::ServerNonce;
 
-/// Marks a response that rejects the token, or the proof that was sent with it. The layer inserts it into the extensions of the response, and changes nothing else.
+/// Marks a response that rejects the token, or demands a nonce in the proof that was sent with it.
+///
+/// The layer inserts it into the extensions of the response, and changes nothing else. A response that rejects the proof for another reason
+/// (`invalid_dpop_proof`) is not marked, because a retry would not help: see [DPoP](crate::docs::dpop#after-a-401).
 ///
 /// [`RetryUnauthorized`](crate::retry::RetryUnauthorized) acts on it. A retry layer of your own can do the same:
 ///
@@ -43,11 +46,12 @@ enum Rejection {
     Nonce(ServerNonce),
 }
 
-/// Why an API rejected a request that carried a token.
+/// Why an API rejected a request that carried a token. [`TokenRejected::reason`] returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RejectionReason {
-    /// The token itself is not accepted: it is expired, revoked, or not meant for this API. A newer token may help.
+    /// The token itself is not accepted: it is expired, revoked, or not meant for this API. The layer refreshes it, and a newer token may
+    /// help.
     Token,
     /// The API demands its nonce in the DPoP proof, and has given it with the response ([RFC 9449 §9]). The token stays in use. The same
     /// request with that nonce may help.
@@ -102,7 +106,8 @@ impl TokenRejected {
     /// Prepares a copy of the rejected request for a retry through the same layer: the request then waits for a token that is
     /// newer than the rejected one, or its proof contains the nonce of this response.
     ///
-    /// Limit the number of retries for each [`reason`](Self::reason): an API can demand another nonce each time.
+    /// Limit the number of retries for each [`reason`](Self::reason): an API can demand another nonce each time. A nonce has an effect only on
+    /// a request to the origin that sent it.
     pub fn prepare_retry<B>(&self, request: &mut Request<B>) {
         let extensions = request.extensions_mut();
         match &self.0 {

@@ -57,6 +57,11 @@ pub mod docs {
     #[doc(alias = "openid-configuration")]
     #[doc(alias = "well-known")]
     pub mod discovery {}
+    // Its examples need the features, and the page does not.
+    #[cfg(any(not(doctest), all(feature = "file-store", feature = "jwt")))]
+    #[doc = include_str!("../docs/dpop.md")]
+    #[doc(alias = "sender-constrained")]
+    pub mod dpop {}
     #[doc = include_str!("../docs/from-aiohttp-oauth2-client.md")]
     pub mod from_aiohttp_oauth2_client {}
     #[doc = include_str!("../docs/grants.md")]

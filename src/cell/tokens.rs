@@ -128,6 +128,9 @@ impl Tokens {
 
     /// Reports that an API rejected this token, as the layer does after a 401.
     ///
+    /// A 401 about the DPoP proof (`use_dpop_nonce`, `invalid_dpop_proof`) does not reject the token: do not report it. Give the headers of each
+    /// response to [`Dpop::observe`](crate::dpop::Dpop::observe) instead, and send the request again.
+    ///
     /// If it is still the newest token, a refresh starts at once, unless the back-off after an earlier rejection has not passed: see
     /// [behaviour](crate::docs::behaviour#rejections). A token that no response has accepted is not sent again. Reporting an older
     /// token, or a token of another layer, has no effect.
@@ -204,6 +207,10 @@ impl Tokens {
 
     /// Attaches the token to a request that is sent without the layer. Returns whether it was attached.
     ///
+    /// A token that is bound to a [DPoP key](crate::docs::dpop#requests-without-the-layer) gets a proof for the method and the URI of this request, so
+    /// change neither afterwards, and authorize each attempt. Give the headers of each response to
+    /// [`Dpop::observe`](crate::dpop::Dpop::observe), which keeps the nonce for the next proof.
+    ///
     /// The rules of the layer apply: the token is not attached to a request that already has an `Authorization` header, or whose origin
     /// the token is not bound to. `wss` is treated as `https`, and `ws` as `http`. If the response is a 401, report it with [`reject`](Tokens::reject).
     ///
@@ -226,7 +233,10 @@ impl Tokens {
     ///
     /// Like [`Tokens::get`]; [`ErrorKind::Cleartext`](crate::ErrorKind::Cleartext) if the token would be sent over `http` or `ws` to
     /// another machine; [`ErrorKind::OriginDenied`](crate::ErrorKind::OriginDenied) if the layer
-    /// [denies other origins](crate::OAuth2Layer::deny_other_origins).
+    /// [denies other origins](crate::OAuth2Layer::deny_other_origins). For a token that is bound to a key:
+    /// [`ErrorKind::Proof`](crate::ErrorKind::Proof) if the grant does not have the key, or no proof can be made within the
+    /// [token timeout](crate::OAuth2Layer::token_timeout); [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the request has no
+    /// authority, and the layer not exactly one origin.
     ///
     /// # Cancel safety
     ///

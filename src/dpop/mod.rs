@@ -3,6 +3,9 @@
 //! Each token request and each API request carries a proof: a short JWT that the key signs for this method and this address. A stolen
 //! token is useless without the key.
 //!
+//! A [`Dpop`] is the key. `dpop` of each [grant](crate::grant) binds the tokens to it, and the layer does the rest: [the guide](crate::docs::dpop)
+//! describes the choice of a key, nonces, what happens after a 401, and what must stand outside of the layer.
+//!
 //! | file | content |
 //! | --- | --- |
 //! | `proof_key` | the key: its options, and the proofs that it signs |

@@ -18,7 +18,8 @@ use crate::token::{Token, access_token_hash};
 
 /// The key that a client's tokens are bound to, with the nonces of the servers that it talks to ([RFC 9449]).
 ///
-/// Clones share key and nonces. `Debug` prints the thumbprint only.
+/// Give it to `dpop` of a [grant](crate::grant). Clones share key and nonces, so create it once. `Debug` prints the thumbprint only. The
+/// [guide](crate::docs::dpop) has more.
 ///
 /// ```
 /// # #[cfg(feature = "jwt")]
@@ -33,6 +34,11 @@ use crate::token::{Token, access_token_hash};
 /// # #[cfg(not(feature = "jwt"))]
 /// # fn main() {}
 /// ```
+///
+/// # Security
+///
+/// Anyone who has the key and a token can use both. A file that contains the key and the tokens protects neither: keep the key in the keyring of
+/// the system or in a KMS, or at least in a file that only its owner can read.
 ///
 /// [RFC 9449]: https://www.rfc-editor.org/rfc/rfc9449
 #[derive(Clone)]
@@ -58,7 +64,22 @@ enum ProofSigner {
 impl Dpop {
     /// Creates it from a key in memory, which signs in place, without waiting.
     ///
-    /// ES256 is the best choice: each server supports it, and it is fast. An RSA key is slow: each API request waits for its signature.
+    /// ES256 is the best choice: each server supports it, and it is fast. An RSA key is slow: each API request waits for its signature, in
+    /// `call`.
+    ///
+    /// ```
+    /// use tower_oauth2::{OAuth2Layer, client::Client, dpop::Dpop, grant::ClientCredentials, jwt::Key};
+    ///
+    /// # fn main() -> Result<(), tower_oauth2::Error> {
+    /// let dpop = Dpop::new(Key::generate()?); // ES256
+    /// let client = Client::basic("id", "secret");
+    /// let grant = ClientCredentials::new("https://auth.example.com/token", client)?.dpop(dpop.clone());
+    /// let layer = OAuth2Layer::new(grant).origin("https://api.example.com")?;
+    /// # let _ = layer;
+    /// assert!(format!("{dpop:?}").contains(dpop.thumbprint()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "jwt")]
     pub fn new(key: Key) -> Self {
         let (jwk, algorithm) = (key.public_jwk(), key.signs_by());
@@ -104,8 +125,10 @@ impl Dpop {
         Ok(Self::with_signer(&jwk, algorithm, ProofSigner::Remote(BoxSigner::new(signer))))
     }
 
-    /// Puts the time of each proof (`iat`) this far into the past, for a server whose clock is slow; 0 by default. It is rounded down to
+    /// Puts the time of each proof (`iat`) this far into the past, for a server whose clock is slow; 0 by default. The time is rounded down to
     /// seconds.
+    ///
+    /// Servers accept a proof for some seconds or minutes, so use a few seconds. A server that demands nonces may ignore the time.
     #[must_use]
     pub fn backdate(self, by: Duration) -> Self {
         Self { backdate: by, ..self }
@@ -180,6 +203,24 @@ impl Dpop {
     ///
     /// `uri` is the address of the request. Headers with two nonces, or with one that has other characters than the RFC allows or more
     /// than 1024 bytes, change nothing.
+    ///
+    /// ```
+    /// # #[cfg(feature = "jwt")]
+    /// # fn main() -> Result<(), tower_oauth2::Error> {
+    /// use http::{HeaderMap, Uri};
+    /// use tower_oauth2::{dpop::Dpop, jwt::Key};
+    ///
+    /// # let mut headers = HeaderMap::new();
+    /// # headers.insert("dpop-nonce", "8IBTHwOdqNKAWeKl7plt8g==".parse().unwrap());
+    /// let dpop = Dpop::new(Key::generate()?);
+    /// let uri = Uri::from_static("https://api.example.com/things");
+    /// // The response to a request to this address, with `headers`:
+    /// dpop.observe(&uri, &headers);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "jwt"))]
+    /// # fn main() {}
+    /// ```
     ///
     /// [RFC 9449 §9]: https://www.rfc-editor.org/rfc/rfc9449#section-9
     pub fn observe(&self, uri: &Uri, headers: &HeaderMap) {

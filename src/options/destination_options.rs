@@ -16,6 +16,9 @@ impl<G, T> OAuth2Layer<G, T> {
     /// A request to another origin is sent without the token. A request whose URI has no host is sent with the token, because it goes to
     /// the only server of the inner service. The path of the origin is ignored. `wss` is treated as `https`, and `ws` as `http`.
     ///
+    /// If the token is bound to a [DPoP key](crate::docs::dpop#grpc-and-requests-without-an-authority), the proof of a request without a host, such as one of
+    /// tonic, names this origin. There must be exactly one then.
+    ///
     /// ```
     /// # fn wrap(grant: tower_oauth2::grant::ClientCredentials) -> Result<(), tower_oauth2::Error> {
     /// let layer = tower_oauth2::OAuth2Layer::new(grant)
@@ -56,12 +59,20 @@ impl<G, T> OAuth2Layer<G, T> {
         self.authorize(|policy| policy.deny_other_origins = true)
     }
 
-    /// Replaces the `Authorization` header of requests that already have one. By default they keep it, and are sent without the token.
+    /// Replaces the `Authorization` header of requests that already have one. By default they keep it, and are sent without the token, and
+    /// without a DPoP proof.
+    ///
+    /// A `DPoP` header that a request brings is always replaced if the layer attaches a bound token.
     pub fn override_authorization(self) -> Self {
         self.authorize(|policy| policy.override_authorization = true)
     }
 
     /// Sets the header that carries the token. Default: `Authorization`.
+    ///
+    /// It has no effect on a token that is bound to a [DPoP key](crate::docs::dpop): its header is always `Authorization` ([RFC 9449 §7.1]). With a key, a
+    /// request that has either header keeps it.
+    ///
+    /// [RFC 9449 §7.1]: https://www.rfc-editor.org/rfc/rfc9449#section-7.1
     ///
     /// A request that already has this header keeps it, unless [overridden](OAuth2Layer::override_authorization). A client that follows a
     /// redirect to another host removes `Authorization`, but may not remove another header.

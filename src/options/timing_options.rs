@@ -171,7 +171,8 @@ impl<G, T> OAuth2Layer<G, T> {
 
     /// Sets the scheme before the token in the header. Default: `Bearer`.
     ///
-    /// It is for APIs with a proprietary scheme:
+    /// It has no effect on a token that is bound to a [DPoP key](crate::docs::dpop): its scheme is always `DPoP`. It is for APIs with a proprietary
+    /// scheme:
     ///
     /// ```
     /// # fn main() -> Result<(), tower_oauth2::Error> {

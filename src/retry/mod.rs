@@ -1,7 +1,8 @@
-//! Repeats requests whose token the API rejected.
+//! Repeats requests whose token the API rejected, or whose DPoP proof lacks the nonce of the API.
 //!
-//! The OAuth layer adds a [`TokenRejected`] to the response of such a request, and obtains a newer token for the next request. A layer
-//! *outside* of it repeats the request:
+//! The OAuth layer adds a [`TokenRejected`] to the response of such a request. If the token was rejected, it obtains a newer one for the next
+//! request. If the API [demands a nonce](crate::docs::dpop#nonces), the token stays in use. A layer *outside* of it repeats the request, once for each
+//! of the two reasons:
 //!
 //! | request body `B` | layer | bounds |
 //! | --- | --- | --- |
@@ -94,7 +95,8 @@
 //! # Custom retry layers
 //!
 //! [`TokenRejected::is_retryable`] returns whether a retry may succeed. [`TokenRejected::prepare_retry`] makes the repeated request wait for a
-//! newer token.
+//! newer token, or use the nonce of the response: [`TokenRejected::reason`] returns which. Limit the retries for each reason. Another retry layer,
+//! such as one for connection errors, must be outside of the OAuth layer too, because a server may accept each DPoP proof only once.
 
 mod policy;
 mod recorded_body;

@@ -20,6 +20,7 @@ const FOUND: &[(&str, &[&str])] = &[
     ("refresh", &["pub mod behaviour {"]),
     ("retry", &["pub use self::policy::RetryUnauthorized;"]),
     ("rotation", &["pub use self::refresh_token::RefreshToken;", "pub mod stores {"]),
+    ("sender-constrained", &["pub mod dpop {"]),
     ("single flight", &["pub use self::layer::OAuth2Layer;", "pub async fn refresh(", "pub mod behaviour {"]),
     ("singleflight", &["pub use self::layer::OAuth2Layer;", "pub async fn refresh("]),
     ("well-known", &["pub use self::discovery::Issuer;", "pub mod discovery {"]),
