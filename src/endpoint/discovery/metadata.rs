@@ -114,17 +114,10 @@ impl Metadata {
     ///
     /// Without an `issuer`. The text follows the address of the document.
     pub(super) fn read(members: Map<String, Value>, rules: AddressRules) -> Result<Self, &'static str> {
-        let Some(issuer) = members.get("issuer").and_then(Value::as_str) else {
-            return Err("the document has no `issuer`");
-        };
+        let issuer = issuer(&members)?.to_owned();
         let no_aliases = Map::new();
         let aliases = members.get("mtls_endpoint_aliases").and_then(Value::as_object).unwrap_or(&no_aliases);
-        Ok(Self {
-            issuer: issuer.to_owned(),
-            endpoints: endpoints(&members, rules),
-            mtls_aliases: endpoints(aliases, rules),
-            members,
-        })
+        Ok(Self { issuer, endpoints: endpoints(&members, rules), mtls_aliases: endpoints(aliases, rules), members })
     }
 
     /// Returns the address of an endpoint. For clients with a certificate, an alias takes precedence (RFC 8705 §5).
@@ -163,6 +156,11 @@ impl Metadata {
         let (_, url) = self.endpoints.iter().find(|(name, _)| *name == member)?;
         url.as_ref().ok()
     }
+}
+
+/// Returns the issuer of a document.
+pub(super) fn issuer(members: &Map<String, Value>) -> Result<&str, &'static str> {
+    members.get("issuer").and_then(Value::as_str).ok_or("the document has no `issuer`")
 }
 
 /// Returns whether a name may be shown: the names of methods and algorithms are short and have few characters.

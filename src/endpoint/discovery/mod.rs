@@ -5,11 +5,12 @@
 //! | `issuer`, `into_issuer` | the issuer identifier with its options, and the arguments that can be one |
 //! | `well_known` | the addresses at which a server publishes its metadata |
 //! | `metadata`, `endpoint_member`, `private_host` | the document, its endpoints, and the hosts that it may not name |
-//! | `fetch_metadata` | requests to these addresses until one has the document |
+//! | `fetch_document`, `fetch_metadata` | the request for one document, and requests to the addresses until one has the document of the issuer |
 //! | `metadata_cache`, `cache_control` | one document for all clones of an issuer, fetched by one caller at a time |
 
 mod cache_control;
 mod endpoint_member;
+mod fetch_document;
 mod fetch_metadata;
 pub(super) mod into_issuer;
 mod issuer;
