@@ -39,6 +39,7 @@ pub use self::discovery::IntoIssuer;
 pub use self::discovery::Issuer;
 #[doc(alias = "openid-configuration")]
 pub use self::discovery::Metadata;
+pub use self::discovery::ResourceMetadata;
 pub(crate) use self::endpoint_address::Address;
 pub(crate) use self::response::EndpointResponse;
 pub use self::revocation::RevocationEndpoint;

@@ -20,7 +20,7 @@ use crate::transport::Transport;
 const MAX_IDENTIFIER_SHOWN: usize = 128;
 
 /// A JSON object that was received, and how long it is kept.
-pub(super) struct Document {
+pub(super) struct JsonDocument {
     pub(super) members: Map<String, Value>,
     pub(super) lifetime: Duration,
     /// The secrets of the address. The server may repeat them.
@@ -37,7 +37,7 @@ pub(super) enum Unusable {
     Outage(Error),
 }
 
-impl Document {
+impl JsonDocument {
     /// Fetches the document. Redirects are not followed.
     pub(super) async fn fetch(http: &Transport, address: &Url) -> Result<Self, Unusable> {
         let uri = Uri::try_from(address.as_str()).map_err(|why| Unusable::Other(why.to_string()))?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::fetch_document::{Document, Unusable};
+use super::fetch_document::{JsonDocument, Unusable};
 use super::metadata::{self, AddressRules, Metadata};
 use crate::catch_panic::catch_panic;
 use crate::clock;
@@ -60,7 +60,7 @@ impl Discovery {
 
     /// Fetches a document, and compares its issuer (RFC 8414 §3.3).
     async fn fetch_from(&self, http: &Transport, address: &Url) -> Result<Fetched, Unusable> {
-        let document = Document::fetch(http, address).await?;
+        let document = JsonDocument::fetch(http, address).await?;
         let not_used = |why: &str| Unusable::Other(why.to_owned());
         let issuer = metadata::issuer(&document.members).map_err(not_used)?;
         if !self.accepts(issuer) {

@@ -176,7 +176,7 @@ fn endpoints(members: &Map<String, Value>, rules: AddressRules) -> Vec<Endpoint>
     present.collect()
 }
 
-fn endpoint_url(value: &Value, rules: AddressRules) -> Result<Url, &'static str> {
+pub(super) fn endpoint_url(value: &Value, rules: AddressRules) -> Result<Url, &'static str> {
     let url = value.as_str().ok_or("it is not text")?;
     let url = Url::parse(url).map_err(|_| "it is not an absolute URL")?;
     let host = url.host().ok_or("it has no host")?;

@@ -11,6 +11,7 @@ mod issuers;
 mod layers;
 mod outages;
 mod proxies;
+mod resources;
 pub(crate) mod site;
 mod unsent;
 mod waiting;
