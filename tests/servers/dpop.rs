@@ -6,18 +6,15 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower_oauth2::dpop::Dpop;
 use tower_oauth2::grant::{ClientCredentials, RefreshToken};
-use tower_oauth2::jwt::{Algorithm, Key};
+use tower_oauth2::jwt::Algorithm;
 use tower_oauth2::{ErrorKind, Token, client::Client};
 
 use crate::authorization_code::{at_glewlwyd, at_oidc_provider};
 use crate::discovery::tokens;
+use crate::dpop_service::new_key;
 use crate::plain::{self, Credentials, get, post_token, send_with_token};
 use crate::signing::key;
 use crate::{glewlwyd, oidc_provider};
-
-fn new_key() -> Dpop {
-    Dpop::new(Key::generate().unwrap())
-}
 
 #[tokio::test]
 async fn oidc_provider_binds_tokens_to_the_key_of_each_algorithm() {

@@ -16,6 +16,14 @@ mod discovery;
 mod discovery_errors;
 #[cfg(all(feature = "jwt", feature = "loopback"))]
 mod dpop;
+#[cfg(all(feature = "jwt", feature = "loopback"))]
+mod dpop_api;
+#[cfg(all(feature = "jwt", feature = "loopback"))]
+mod dpop_load;
+#[cfg(all(feature = "jwt", feature = "loopback", feature = "file-store"))]
+mod dpop_restarts;
+#[cfg(all(feature = "jwt", feature = "loopback"))]
+mod dpop_service;
 mod exclusive;
 mod expiry;
 mod glewlwyd;
