@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::error::ErrorKind;
 
 impl TokenEndpoint {
-    /// Adds a nonstandard `token_type` that means Bearer, such as eBay's `Application Access Token`.
+    /// Adds a nonstandard `token_type` that means Bearer, such as eBay's `Application Access Token`. `DPoP` never means Bearer.
     #[must_use]
     pub fn bearer_type(mut self, token_type: impl Into<String>) -> Self {
         self.bearer_types.push(token_type.into());

@@ -24,7 +24,9 @@ pub(crate) fn from_response(
     issued: IssuedTypes,
 ) -> Result<Token, Error> {
     let token_type = members.get("token_type").and_then(Value::as_str).unwrap_or_default();
-    if bearer_types.iter().any(|known| known.eq_ignore_ascii_case(token_type)) {
+    // A token that is bound to a key is no Bearer token, whatever the application has configured.
+    let is_dpop = token_type.eq_ignore_ascii_case("DPoP");
+    if !is_dpop && bearer_types.iter().any(|known| known.eq_ignore_ascii_case(token_type)) {
         // The token is stored as Bearer, because the type of the server could not be parsed again.
         members.remove("token_type");
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_oauth2::{OAuth2Layer, Token};
+use tower_oauth2::{ErrorKind, OAuth2Layer, Token};
 
 use crate::support::{
     API_URL, Body, TOKEN_URL, answer, authorization, get, grant, mock_service, pass, token, token_endpoint,
@@ -108,4 +108,13 @@ async fn another_token_type_can_mean_bearer() {
     let token = OAuth2Layer::new(grant).token_service(service).tokens().get().await.unwrap();
     // The token has the standard type, so that it can be stored and loaded.
     assert_eq!(token.token_type(), "Bearer");
+}
+
+/// A token that the server has bound to a key is never sent as Bearer.
+#[tokio::test(start_paused = true)]
+async fn d21_the_token_type_dpop_never_means_bearer() {
+    let answers = vec![answer(200, json!({"access_token": "a", "token_type": "DPoP"}))];
+    let (service, _forms) = token_endpoint(answers);
+    let layer = OAuth2Layer::new(grant().bearer_type("dpop")).token_service(service);
+    assert_eq!(layer.tokens().get().await.unwrap_err().kind(), ErrorKind::Malformed);
 }
