@@ -58,6 +58,13 @@ impl TokenCell {
         freshness
     }
 
+    /// Returns whether a caller that has waited since it acquired the token can still send it.
+    ///
+    /// A token that was stale when it arrived is sent, because the next one may be stale, too.
+    pub(crate) fn may_send(&self, token: &CachedToken) -> bool {
+        (token.is_valid(clock::now) || token.arrived_stale()) && self.is_current_generation(token.generation)
+    }
+
     /// Returns whether the token of `generation` is the current one.
     pub(crate) fn is_current_generation(&self, generation: u64) -> bool {
         self.snapshot.load().as_ref().is_some_and(|current| current.generation == generation)

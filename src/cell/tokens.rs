@@ -208,7 +208,7 @@ impl Tokens {
     /// Attaches the token to a request that is sent without the layer. Returns whether it was attached.
     ///
     /// A token that is bound to a [DPoP key](crate::docs::dpop#requests-without-the-layer) gets a proof for the method and the URI of this request, so
-    /// change neither afterwards, and authorize each attempt. Give the headers of each response to
+    /// change neither afterwards. To send a request again, authorize a copy that has neither header yet. Give the headers of each response to
     /// [`Dpop::observe`](crate::dpop::Dpop::observe), which keeps the nonce for the next proof.
     ///
     /// The rules of the layer apply: the token is not attached to a request that already has an `Authorization` header, or whose origin
@@ -256,8 +256,8 @@ impl Tokens {
                 Proving::Done(proof) => proof,
                 Proving::Signing(signing) => signing.await?,
             };
-            // The token may have been replaced while a signer made the proof.
-            if self.cell.is_current_generation(token.generation) {
+            // The token may have expired or have been replaced while a signer made the proof.
+            if self.cell.may_send(&token) {
                 insert_with_proof(request, token.header(), proof.value);
                 return Ok(true);
             }

@@ -11,7 +11,6 @@ use super::protocol::for_protocol;
 use super::sent_proof::{PendingProof, SentProof};
 use crate::authorize::AuthorizePolicy;
 use crate::cell::{Acquire, BoundedWait, CachedError, CachedToken, TokenCell, Waited};
-use crate::clock;
 use crate::dpop::DpopProof;
 use crate::error::{BoxError, Error};
 use crate::transport::Transport;
@@ -88,9 +87,7 @@ impl PendingToken {
             TokenWait::Proof(pending) => pending.token(),
             TokenWait::Failed(_) | TokenWait::Waiting(_) => return Ok(None),
         };
-        // A token that was stale when it arrived is used for this request, because the next one may be stale, too.
-        let may_use = token.is_valid(clock::now) || token.arrived_stale();
-        if may_use && self.cell.is_current_generation(token.generation) {
+        if self.cell.may_send(token) {
             let token = token.clone();
             return match (self.take_proof(), self.cell.bound_key(&token.token)?) {
                 (Some(proof), Some(key)) => {
