@@ -65,7 +65,7 @@ pub enum RejectionReason {
 pub(crate) struct NewerThan(pub(crate) u64);
 
 /// The nonce of the response that demanded it. Where a nonce is good for one request only, another request may have used the last one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct RetryNonce(pub(crate) ServerNonce);
 
 impl TokenRejected {
@@ -125,7 +125,10 @@ impl TokenRejected {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
     use super::*;
+    use crate::dpop::{DpopNonce, Htu};
 
     #[test]
     fn a_prepared_request_requires_a_newer_token() {
@@ -136,5 +139,27 @@ mod tests {
             assert_eq!(request.extensions().get(), Some(&NewerThan(generation)));
         }
         assert_eq!(request.extensions().get(), Some(&"extension"));
+    }
+
+    /// Whatever comes first, the request waits for a newer token. After that wait, the last nonce of the API is the better one.
+    #[test]
+    fn a_prepared_request_keeps_what_it_requires() {
+        let nonce = HeaderMap::from_iter([(HeaderName::from_static("dpop-nonce"), HeaderValue::from_static("n1"))]);
+        let htu = Htu::new(&"https://api.example.com/".parse().unwrap()).unwrap();
+        let demanded = TokenRejected::nonce(ServerNonce::new(&htu, DpopNonce::from_headers(&nonce).unwrap()));
+        let rejected = TokenRejected::token(7, true);
+        for (marks, has_newer_than, has_nonce) in [
+            (&[&demanded][..], false, true),
+            (&[&rejected, &demanded], true, true),
+            (&[&demanded, &rejected], true, false),
+        ] {
+            let mut request = Request::new(());
+            for mark in marks {
+                mark.prepare_retry(&mut request);
+            }
+            let extensions = request.extensions();
+            assert_eq!(extensions.get::<NewerThan>().is_some(), has_newer_than, "{marks:?}");
+            assert_eq!(extensions.get::<RetryNonce>().is_some(), has_nonce, "{marks:?}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::htu::Htu;
-use crate::sync::{Mutex, lock};
+use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 
 /// The maximum number of nonces. A client talks to few servers, and a server that is dropped costs one more attempt.
 const MAX_NONCES: usize = 100;
@@ -30,7 +30,7 @@ pub(crate) struct DpopNonce(Arc<str>);
 
 impl DpopNonce {
     /// Reads the nonce of a response: `None` without one, with several, and for a value that is not `1*NQCHAR` or too long.
-    pub(super) fn from_headers(headers: &HeaderMap) -> Option<Self> {
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut all = headers.get_all(DPOP_NONCE).iter();
         let (Some(value), None) = (all.next(), all.next()) else { return None };
         let value = value.to_str().ok()?;
@@ -50,21 +50,30 @@ impl fmt::Debug for DpopNonce {
     }
 }
 
-/// The nonce that an API gave for one request, which is sent again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The nonce that an API gave for one request, which is sent again. Clones are of the same request.
+#[derive(Clone, Debug)]
 pub(crate) struct ServerNonce {
     origin: String,
     nonce: DpopNonce,
+    is_sent: Arc<AtomicBool>,
 }
 
 impl ServerNonce {
     pub(crate) fn new(address: &Htu, nonce: DpopNonce) -> Self {
-        Self { origin: address.origin().to_owned(), nonce }
+        Self { origin: address.origin().to_owned(), nonce, is_sent: Arc::default() }
     }
 
-    /// Returns the nonce for a request to `address`; `None` if it is of another origin.
+    /// Returns the nonce for a request to `address`; `None` if it is of another origin, or was sent before.
     pub(crate) fn get(&self, address: &Htu) -> Option<&DpopNonce> {
-        (self.origin == address.origin()).then_some(&self.nonce)
+        (self.origin == address.origin() && !self.is_sent.load(Ordering::Relaxed)).then_some(&self.nonce)
+    }
+
+    /// Records that the nonce was sent to `address`. If a layer in between sends the request once more, for example after a 503, the last
+    /// nonce of the API is the better one.
+    pub(crate) fn mark_sent(&self, address: &Htu) {
+        if self.origin == address.origin() {
+            self.is_sent.store(true, Ordering::Relaxed);
+        }
     }
 }
 

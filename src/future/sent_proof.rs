@@ -12,7 +12,7 @@ use crate::cell::{CachedToken, TokenCell};
 use crate::clock::{self, Now};
 use crate::dpop::{Dpop, DpopNonce, DpopProof, Htu, ServerNonce, ServerRole, SigningProof};
 use crate::error::Error;
-use crate::extensions::TokenRejected;
+use crate::extensions::{RetryNonce, TokenRejected};
 use crate::rejection::{ProofDemand, maybe_rejected, proof_demand};
 
 /// The proof that a request was sent with.
@@ -35,6 +35,9 @@ impl SentProof {
     ) -> Box<Self> {
         let DpopProof { value, htu, nonce } = proof;
         insert_with_proof(request, token.header(), value);
+        if let Some(RetryNonce(nonce)) = request.extensions().get() {
+            nonce.mark_sent(&htu);
+        }
         Box::new(Self { sent: SentToken::new(token, cell), dpop: dpop.clone(), htu, nonce })
     }
 

@@ -187,9 +187,11 @@ impl<S: Service<Request<B>>, F, B> fmt::Debug for RecordingFuture<S, F, B> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use http::{HeaderMap, HeaderName, HeaderValue};
     use http_body_util::Full;
 
     use super::*;
+    use crate::dpop::{DpopNonce, Htu, ServerNonce};
     use crate::extensions::{NewerThan, TokenRejected};
 
     #[test]
@@ -204,5 +206,22 @@ mod tests {
         let request = repeatable.repeat::<Full<Bytes>, _>(&response).unwrap();
         assert_eq!(request.extensions().get(), Some(&NewerThan(7)));
         assert_eq!(request.body().size_hint().exact(), Some(5));
+    }
+
+    /// The second repetition has the extensions of the first.
+    #[test]
+    fn a_second_repetition_requires_a_newer_token_too() {
+        let (_sent, recording) = RecordedBody::new(Full::new(Bytes::from("hello")), 5);
+        let (head, hint) = (Request::new(()), SizeHint::with_exact(5));
+        let mut repeatable = Repeatable { head, body: recording, hint, repetitions: Repetitions::default() };
+        let nonce = HeaderMap::from_iter([(HeaderName::from_static("dpop-nonce"), HeaderValue::from_static("n1"))]);
+        let htu = Htu::new(&"https://api.example.com/".parse().unwrap()).unwrap();
+        let demanded = TokenRejected::nonce(ServerNonce::new(&htu, DpopNonce::from_headers(&nonce).unwrap()));
+        for rejected in [TokenRejected::token(7, true), demanded] {
+            let mut response = Response::new(());
+            response.extensions_mut().insert(rejected);
+            let request = repeatable.repeat::<Full<Bytes>, _>(&response).unwrap();
+            assert_eq!(request.extensions().get(), Some(&NewerThan(7)));
+        }
     }
 }

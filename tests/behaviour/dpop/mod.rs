@@ -7,6 +7,7 @@ mod keys;
 mod never_bearer;
 mod nonces;
 mod remote_signers;
+mod retried_nonces;
 mod slow_signers;
 mod token_requests;
 mod token_types;
