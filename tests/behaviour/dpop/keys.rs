@@ -5,7 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 use tower_oauth2::client::Client;
 use tower_oauth2::dpop::Dpop;
-use tower_oauth2::grant::{ClientCredentials, Grant, Password, RefreshToken, grant_fn};
+#[cfg(feature = "loopback")]
+use tower_oauth2::grant::AuthorizationCode;
+use tower_oauth2::grant::{ClientCredentials, DeviceCode, Grant, JwtBearer, Password, RefreshToken, TokenExchange};
+use tower_oauth2::grant::{grant_fn, token_type};
+use tower_oauth2::source::{Source, SourceContext, source_fn};
 use tower_oauth2::store::{Entry, MemoryStore, TokenStore};
 use tower_oauth2::{ErrorKind, OAuth2Layer, Token};
 
@@ -123,8 +127,33 @@ async fn d12_a_stored_refresh_token_of_another_key_is_not_sent() {
     assert_eq!(sent(&mut forms), Some(None));
 }
 
+/// Else a layer could not send the tokens of this grant.
 #[test]
-fn each_grant_returns_its_key_through_each_wrapper() {
+fn each_grant_returns_its_key() {
+    let key = || dpop(1);
+    let (client, device_url) = (|| Client::public("id"), "https://auth.example.com/device");
+    let exchange = TokenExchange::new(TOKEN_URL, client(), token_type::JWT, source()).unwrap();
+    #[cfg(feature = "loopback")]
+    let code = AuthorizationCode::new("https://auth.example.com/authorize", TOKEN_URL, client()).unwrap().dpop(key());
+    for (name, found) in [
+        ("password", Password::new(TOKEN_URL, client(), "name", "pw").unwrap().dpop(key()).boxed().dpop()),
+        ("refresh token", RefreshToken::new(TOKEN_URL, client(), "r").unwrap().dpop(key()).boxed().dpop()),
+        ("JWT bearer", JwtBearer::new(TOKEN_URL, client(), source()).unwrap().dpop(key()).boxed().dpop()),
+        ("token exchange", exchange.dpop(key()).boxed().dpop()),
+        ("device", DeviceCode::new(device_url, TOKEN_URL, client(), |_| ()).unwrap().dpop(key()).boxed().dpop()),
+        #[cfg(feature = "loopback")]
+        ("authorization code", code.boxed().dpop()),
+    ] {
+        assert_eq!(found.as_ref().map(Dpop::thumbprint), Some(key().thumbprint()), "{name}");
+    }
+}
+
+fn source() -> impl Source {
+    source_fn(async |_: SourceContext| Ok("assertion".to_owned()))
+}
+
+#[test]
+fn a_grant_returns_its_key_through_each_wrapper() {
     let thumbprint = dpop(1).thumbprint().to_owned();
     let of = |grant: &dyn Fn() -> Option<Dpop>| grant().map(|dpop| dpop.thumbprint().to_owned());
     assert_eq!(of(&|| Grant::dpop(&bound(dpop(1)))), Some(thumbprint.clone()));

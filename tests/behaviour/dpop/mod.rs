@@ -6,6 +6,7 @@ mod authorization_requests;
 mod keys;
 mod never_bearer;
 mod nonces;
+mod rejected_tokens;
 mod remote_signers;
 mod retried_nonces;
 mod slow_signers;
