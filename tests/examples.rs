@@ -44,6 +44,12 @@ mod cli_login;
 #[cfg(feature = "loopback")]
 #[path = "../examples/discovery.rs"]
 mod discovery;
+#[cfg(feature = "jwt")]
+#[path = "../examples/dpop.rs"]
+mod dpop;
+#[cfg(all(feature = "file-store", feature = "jwt"))]
+#[path = "../examples/dpop_restart.rs"]
+mod dpop_restart;
 #[cfg(feature = "redis-store")]
 #[path = "../examples/fleet_redis.rs"]
 mod fleet_redis;
@@ -112,6 +118,18 @@ fn device_code() -> Result<(), BoxError> {
 #[test]
 fn discovery() -> Result<(), BoxError> {
     discovery::main()
+}
+
+#[cfg(feature = "jwt")]
+#[test]
+fn dpop() -> Result<(), BoxError> {
+    dpop::main()
+}
+
+#[cfg(all(feature = "file-store", feature = "jwt"))]
+#[test]
+fn dpop_restart() -> Result<(), BoxError> {
+    dpop_restart::main()
 }
 
 #[cfg(feature = "redis-store")]

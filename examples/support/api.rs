@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::{
     listener::Listener,
+    proofs::{ProofError, Proofs},
     registry::Registry,
     response::{ServerResponse, challenge, json_response},
     server::AuthServer,
@@ -21,6 +22,8 @@ use super::{
 pub(crate) struct Api {
     listener: Listener,
     counts: Arc<Counts>,
+    /// With DPoP only.
+    proofs: Option<Arc<Proofs>>,
 }
 
 #[derive(Default)]
@@ -31,14 +34,22 @@ struct Counts {
 
 impl Api {
     pub(crate) async fn start(server: &AuthServer) -> io::Result<Self> {
+        let bound = Listener::bind().await?;
+        let proofs = server.binds_tokens().then(|| Arc::new(Proofs::new(bound.origin())));
         let counts = Arc::new(Counts::default());
-        let (registry, counters) = (server.registry().clone(), Arc::clone(&counts));
+        let (registry, counters, verifier) = (server.registry().clone(), Arc::clone(&counts), proofs.clone());
         let handler = move |request| {
-            let response = response(&registry, &counters, &request);
+            let response = response(&registry, verifier.as_deref(), &counters, &request);
             async move { response }
         };
-        let listener = Listener::serve(handler).await?;
-        Ok(Self { listener, counts })
+        Ok(Self { listener: bound.serve(handler), counts, proofs })
+    }
+
+    /// Demands another nonce in each DPoP proof from now on.
+    pub(crate) fn change_nonce(&self) {
+        if let Some(proofs) = &self.proofs {
+            proofs.change_nonce();
+        }
     }
 
     /// Scheme, host and port.
@@ -62,21 +73,49 @@ impl Api {
     }
 }
 
-fn response(registry: &Registry, counts: &Counts, request: &Request<Incoming>) -> ServerResponse {
-    let header = request.headers().get(AUTHORIZATION);
-    let token_ok = registry.accepts_header(header.map(|value| value.as_bytes()));
+fn response(
+    registry: &Registry,
+    proofs: Option<&Proofs>,
+    counts: &Counts,
+    request: &Request<Incoming>,
+) -> ServerResponse {
+    let outcome = authorize(registry, proofs, request);
+    let token_ok = outcome.is_ok();
     let body = json!({
         "method": request.method().as_str(),
         "path": request.uri().path(),
         "token_ok": token_ok,
     });
-    if token_ok {
-        counts.accepted.fetch_add(1, Ordering::SeqCst);
-        json_response(StatusCode::OK, &body)
-    } else {
-        counts.rejected.fetch_add(1, Ordering::SeqCst);
-        let mut response = json_response(StatusCode::UNAUTHORIZED, &body);
-        challenge(&mut response, "Bearer error=\"invalid_token\"");
-        response
+    let mut response = match outcome {
+        Ok(()) => {
+            counts.accepted.fetch_add(1, Ordering::SeqCst);
+            json_response(StatusCode::OK, &body)
+        }
+        Err(reason) => {
+            counts.rejected.fetch_add(1, Ordering::SeqCst);
+            let mut response = json_response(StatusCode::UNAUTHORIZED, &body);
+            challenge(&mut response, reason);
+            response
+        }
+    };
+    if let Some(proofs) = proofs {
+        proofs.add_nonce(&mut response);
     }
+    response
 }
+
+/// Checks the token of a request, and with DPoP its proof (RFC 9449 §7.1). The error is a challenge.
+fn authorize(registry: &Registry, proofs: Option<&Proofs>, request: &Request<Incoming>) -> Result<(), &'static str> {
+    let header = request.headers().get(AUTHORIZATION);
+    let Some(proofs) = proofs else {
+        let is_accepted = registry.accepts_header(header.map(|value| value.as_bytes()));
+        return if is_accepted { Ok(()) } else { Err("Bearer error=\"invalid_token\"") };
+    };
+    let token = header.and_then(|value| value.to_str().ok()?.strip_prefix("DPoP "));
+    let token = token.filter(|token| registry.accepts(token)).ok_or(INVALID_TOKEN)?;
+    let (method, path) = (request.method(), request.uri().path());
+    let thumbprint = proofs.verify(method, path, request.headers(), Some(token)).map_err(ProofError::challenge)?;
+    if registry.thumbprint_of(token) == Some(thumbprint) { Ok(()) } else { Err(INVALID_TOKEN) }
+}
+
+const INVALID_TOKEN: &str = "DPoP error=\"invalid_token\", algs=\"ES256\"";

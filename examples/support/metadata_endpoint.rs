@@ -15,7 +15,7 @@ pub(crate) const PATH: &str = "/.well-known/oauth-authorization-server";
 pub(crate) fn response(state: &State) -> ServerResponse {
     state.metadata_requests.fetch_add(1, Ordering::SeqCst);
     let issuer = &state.issuer;
-    let metadata = json!({
+    let mut metadata = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
         "token_endpoint": format!("{issuer}/token"),
@@ -28,5 +28,8 @@ pub(crate) fn response(state: &State) -> ServerResponse {
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
     });
+    if state.proofs.is_some() {
+        metadata["dpop_signing_alg_values_supported"] = json!(["ES256"]);
+    }
     json_response(StatusCode::OK, &metadata)
 }

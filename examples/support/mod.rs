@@ -12,6 +12,7 @@
 //! | `device_endpoint.rs`, `devices.rs` | `/device_authorization` and `/device`: the user consents for a device |
 //! | `pages.rs` | the HTML pages |
 //! | `client_auth.rs`, `assertions.rs`, `pkce.rs` | client authentication, signed assertions and PKCE |
+//! | `proofs.rs` | DPoP proofs, and the nonces that servers demand in them |
 //! | `form.rs`, `response.rs` | request parameters and responses |
 //! | `registry.rs` | the valid tokens |
 //! | `api.rs`, `grpc.rs` | the protected services, each on its own port |
@@ -36,6 +37,7 @@ mod metadata_endpoint;
 mod pages;
 mod person;
 mod pkce;
+mod proofs;
 mod push_endpoint;
 mod pushed_requests;
 mod registry;

@@ -18,6 +18,8 @@ struct State {
     logins: usize,
     access: HashMap<String, AccessToken>,
     refresh: HashMap<String, RefreshToken>,
+    /// The thumbprints of the keys that tokens are bound to.
+    keys: HashMap<String, String>,
 }
 
 struct AccessToken {
@@ -63,6 +65,16 @@ impl Registry {
             .and_then(|value| std::str::from_utf8(value).ok())
             .and_then(|value| value.split_once(' '))
             .is_some_and(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer") && self.accepts(token))
+    }
+
+    /// Binds a token to the key with this thumbprint (RFC 9449 §6).
+    pub(crate) fn bind(&self, token: &str, thumbprint: &str) {
+        self.lock().keys.insert(token.to_owned(), thumbprint.to_owned());
+    }
+
+    /// Returns the thumbprint of the key that the token is bound to.
+    pub(crate) fn thumbprint_of(&self, token: &str) -> Option<String> {
+        self.lock().keys.get(token).cloned()
     }
 
     /// Revokes every access token.

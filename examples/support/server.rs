@@ -16,7 +16,9 @@ use super::{
     device_endpoint,
     devices::Devices,
     listener::Listener,
-    metadata_endpoint, push_endpoint,
+    metadata_endpoint,
+    proofs::Proofs,
+    push_endpoint,
     pushed_requests::PushedRequests,
     registry::Registry,
     response::{ServerResponse, not_found},
@@ -41,6 +43,8 @@ pub(crate) struct State {
     pub(crate) codes: Codes,
     pub(crate) pushed_requests: PushedRequests,
     pub(crate) devices: Devices,
+    /// With DPoP only.
+    pub(crate) proofs: Option<Proofs>,
     pub(crate) token_requests: AtomicUsize,
     pub(crate) metadata_requests: AtomicUsize,
 }
@@ -50,6 +54,7 @@ impl AuthServer {
         let bound = Listener::bind().await?;
         let state = Arc::new(State {
             issuer: bound.origin(),
+            proofs: settings.dpop.then(|| Proofs::new(bound.origin())),
             settings,
             registry: Registry::default(),
             assertions: Assertions::default(),
@@ -92,6 +97,11 @@ impl AuthServer {
 
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.listener.origin())
+    }
+
+    /// Whether the tokens are bound to keys.
+    pub(crate) fn binds_tokens(&self) -> bool {
+        self.state.proofs.is_some()
     }
 
     /// The number of requests to the token endpoint.

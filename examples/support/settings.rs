@@ -10,6 +10,7 @@ pub(crate) struct Settings {
     pub(crate) latency: Duration,
     pub(crate) refresh_tokens: bool,
     pub(crate) requires_pushed_requests: bool,
+    pub(crate) dpop: bool,
     pub(crate) device_lifetime: Duration,
     pub(crate) device_interval: Duration,
 }
@@ -29,6 +30,7 @@ impl Default for Settings {
             latency: Duration::ZERO,
             refresh_tokens: false,
             requires_pushed_requests: false,
+            dpop: false,
             device_lifetime: Duration::from_secs(600),
             device_interval: Duration::from_secs(1),
         };
@@ -76,6 +78,12 @@ impl Settings {
     /// Rejects authorization requests that are not pushed (RFC 9126 §5).
     pub(crate) fn require_pushed_requests(mut self) -> Self {
         self.requires_pushed_requests = true;
+        self
+    }
+
+    /// Binds each token to the key of a proof, and demands nonces, at both servers (RFC 9449).
+    pub(crate) fn dpop(mut self) -> Self {
+        self.dpop = true;
         self
     }
 

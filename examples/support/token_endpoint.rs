@@ -1,6 +1,6 @@
 use std::sync::atomic::Ordering;
 
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode, request::Parts};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
@@ -22,13 +22,38 @@ pub(crate) async fn response(state: &State, request: Request<Incoming>) -> Serve
     tokio::time::sleep(state.settings.latency).await;
     let (parts, body) = request.into_parts();
     let token = match Form::read(&parts.headers, body).await {
-        Ok(form) => grant(state, &parts.headers, &form),
+        Ok(form) => token(state, &parts, &form),
         Err(error) => Err(error),
     };
-    match token {
+    let mut response = match token {
         Ok(token) => json_response(StatusCode::OK, &token),
         Err(error) => error.response(),
+    };
+    if let Some(proofs) = &state.proofs {
+        proofs.add_nonce(&mut response);
     }
+    response
+}
+
+/// With DPoP, the token is bound to the key of the proof, and so is the refresh token of a public client (RFC 9449 §5).
+fn token(state: &State, parts: &Parts, form: &Form) -> Result<Value, OAuthError> {
+    let Some(proofs) = &state.proofs else { return grant(state, &parts.headers, form) };
+    let thumbprint = proofs
+        .verify(&parts.method, parts.uri.path(), &parts.headers, None)
+        .map_err(|error| OAuthError::bad_request(error.code()))?;
+    let registry = &state.registry;
+    let bound = form.get("refresh_token")?.and_then(|token| registry.thumbprint_of(token));
+    if bound.is_some_and(|bound| bound != thumbprint) {
+        return Err(OAuthError::invalid_grant());
+    }
+    let mut token = grant(state, &parts.headers, form)?;
+    token["token_type"] = "DPoP".into();
+    let is_public = form.get("client_id")?.is_some_and(|id| state.settings.is_public(id));
+    let names = if is_public { &["access_token", "refresh_token"][..] } else { &["access_token"] };
+    for token in names.iter().filter_map(|name| token[*name].as_str()) {
+        registry.bind(token, &thumbprint);
+    }
+    Ok(token)
 }
 
 fn grant(state: &State, headers: &HeaderMap, form: &Form) -> Result<Value, OAuthError> {
