@@ -122,6 +122,12 @@ fn request(code: Option<&str>) -> &'static str {
         Some("invalid_scope") => "check the names in `scope`, and which of them the server allows for the client",
         Some("invalid_target") => "check `resource`, and which APIs the client may use",
         Some("unsupported_grant_type") => "enable the grant for this client at the server, or use another grant",
+        Some("invalid_dpop_proof") => {
+            "check the clock (`Dpop::backdate`), the algorithm of the key (ES256), and whether the server has its public address if a proxy is in front of it"
+        }
+        Some("use_dpop_nonce") => {
+            "the server demands a nonce, and its response has none, or another one each time; check whether a proxy removes the header `DPoP-Nonce`"
+        }
         _ => "compare `scope`, `resource` and each `param` with the documentation of the server",
     }
 }

@@ -91,6 +91,7 @@ async fn d8_d10_without_a_new_nonce_there_is_no_second_attempt() {
         assert_eq!(respond(&mut server, response).await, Some(json!("n0")), "{name}");
         let error = refreshed.await.unwrap().unwrap_err();
         assert_eq!(error.oauth().unwrap().error(), "use_dpop_nonce", "{name}");
+        assert!(error.hint().contains("`DPoP-Nonce`"), "{}", error.hint());
         server.assert_no_token_request().await;
     }
 }
@@ -138,6 +139,7 @@ async fn d15_another_error_is_an_error_without_a_loop() {
     assert_eq!(respond(&mut server, response).await, None);
     let error = refreshed.await.unwrap().unwrap_err();
     assert_eq!(error.oauth().unwrap().error(), "invalid_dpop_proof");
+    assert!(error.hint().contains("`Dpop::backdate`"), "{}", error.hint());
     server.assert_no_token_request().await;
 }
 
