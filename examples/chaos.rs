@@ -1,4 +1,4 @@
-//! Sends a million requests through servers and connections that fail at random, and checks nineteen promises of the layer.
+//! Sends a million requests through servers and connections that fail at random, and checks twenty-two promises of the layer.
 //!
 //! ```text
 //! cargo run --release --example chaos
@@ -7,8 +7,9 @@
 //!
 //! This is a stress test, not code to copy. It uses real connections on 127.0.0.1. Token requests and API requests are
 //! reset, stalled, truncated and rejected; tokens are revoked while requests are in flight; callers time out, are aborted or
-//! drop their futures; and the clock steps (with the feature `test-util`). The program prints a table of what happened, and
-//! exits with 0 only if every promise was kept. The same seed draws the same plans; the order in which threads run still
+//! drop their futures; and the clock steps (with the feature `test-util`). Half of the logins have tokens that are bound to a
+//! key (RFC 9449): their servers verify each proof, and demand nonces that change. The program prints a table of what happened,
+//! and exits with 0 only if every promise was kept. The same seed draws the same plans; the order in which threads run still
 //! differs. The environment variable `CHAOS_REQUESTS` sets the number of requests if no argument does.
 //!
 //! | file | content |
@@ -16,6 +17,7 @@
 //! | `login.rs` | one login: its servers, its layer, its callers |
 //! | `behavior.rs`, `caller.rs`, `request.rs` | the plan of a request, the caller that sends it, and how it is sent |
 //! | `connection.rs`, `token_server.rs`, `token_faults.rs`, `api_server.rs` | the servers and their faults |
+//! | `login_key.rs`, `proof_check.rs`, `nonces.rs`, `sends.rs` | the keys of logins, and the proofs of their requests |
 //! | `ledger.rs`, `access_token.rs`, `rotation.rs` | the servers' record of every token |
 //! | `monitor.rs`, `token_requests.rs` | checks of what the layer sends |
 //! | `scenarios/` | promises with their own setup: tokens set and forgotten, rejections, `Retry-After: 0`, idle runtimes |
@@ -38,10 +40,16 @@ mod connection;
 mod ledger;
 #[path = "chaos/login.rs"]
 mod login;
+#[path = "chaos/login_key.rs"]
+mod login_key;
 #[path = "chaos/monitor.rs"]
 mod monitor;
+#[path = "chaos/nonces.rs"]
+mod nonces;
 #[path = "chaos/promises.rs"]
 mod promises;
+#[path = "chaos/proof_check.rs"]
+mod proof_check;
 #[path = "chaos/report.rs"]
 mod report;
 #[path = "chaos/request.rs"]
@@ -52,6 +60,8 @@ mod rotation;
 mod run;
 #[path = "chaos/scenarios/mod.rs"]
 mod scenarios;
+#[path = "chaos/sends.rs"]
+mod sends;
 #[path = "chaos/tally.rs"]
 mod tally;
 #[path = "chaos/token_faults.rs"]
@@ -76,8 +86,8 @@ use tower::BoxError;
 
 const REQUESTS: u64 = 1_000_000;
 /// Each login has its own token; logins share no state.
-const LOGINS: u64 = 8;
-const CALLERS_PER_LOGIN: u64 = 32;
+const LOGINS: u64 = 16;
+const CALLERS_PER_LOGIN: u64 = 16;
 
 fn main() -> Result<(), BoxError> {
     let mut arguments = std::env::args().skip(1);

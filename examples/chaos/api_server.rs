@@ -9,6 +9,9 @@ use super::{
     behavior::ApiBehavior,
     connection::{self, Connection, RawRequest},
     ledger::Ledger,
+    nonces::{DPOP_NONCE, Nonces},
+    promises::Promise,
+    proof_check::ProofCheck,
     run::Run,
     tally::Part,
     token_server::number,
@@ -20,16 +23,32 @@ pub(crate) const REVOKED: &str = "access token revoked";
 pub(crate) struct ApiServer {
     run: Arc<Run>,
     ledger: Arc<Ledger>,
+    /// `None` for Bearer tokens.
+    proofs: Option<Arc<ProofCheck>>,
+    nonces: Nonces,
 }
 
+/// A request whose second send takes longer than this may be rejected again.
+const NONCE_INTERVAL: Duration = Duration::from_millis(250);
+
 impl ApiServer {
-    pub(crate) async fn start(run: Arc<Run>, ledger: Arc<Ledger>) -> io::Result<SocketAddr> {
-        let server = Arc::new(Self { run, ledger });
+    pub(crate) async fn start(
+        run: Arc<Run>,
+        ledger: Arc<Ledger>,
+        proofs: Option<Arc<ProofCheck>>,
+    ) -> io::Result<SocketAddr> {
+        let nonces = Nonces::new("api", NONCE_INTERVAL);
+        let server = Arc::new(Self { run, ledger, proofs, nonces });
         connection::listen(move |connection| server.clone().handle(connection)).await
     }
 
     async fn handle(self: Arc<Self>, mut connection: Connection) {
         while let Some(request) = connection.read().await {
+            if let Err((challenge, nonce)) = self.check_proof(&request) {
+                let head = format!("401 Unauthorized\r\nwww-authenticate: DPoP error=\"{challenge}\"{nonce}");
+                connection.write(&head, "").await;
+                continue;
+            }
             match ApiBehavior::of(&request.path) {
                 ApiBehavior::Respond => self.response(&request, &mut connection).await,
                 ApiBehavior::RespondAfter(millis) => {
@@ -37,7 +56,7 @@ impl ApiServer {
                     self.response(&request, &mut connection).await;
                 }
                 ApiBehavior::Revoke => {
-                    if access(&request).is_some_and(|access| self.ledger.revoke(access)) {
+                    if self.access(&request).is_some_and(|access| self.ledger.revoke(access)) {
                         self.run.count(Part::ApiFaults, REVOKED);
                     }
                     self.response(&request, &mut connection).await;
@@ -63,7 +82,7 @@ impl ApiServer {
     }
 
     async fn response(&self, request: &RawRequest, connection: &mut Connection) {
-        let status = access(request).map_or(TokenStatus::Unknown, |access| self.ledger.status(access));
+        let status = self.access(request).map_or(TokenStatus::Unknown, |access| self.ledger.status(access));
         let why = match status {
             TokenStatus::Valid => return connection.write("200 OK", "an order").await,
             TokenStatus::Revoked => "401: the token was revoked or replaced",
@@ -71,10 +90,36 @@ impl ApiServer {
             TokenStatus::Unknown => "401: unknown token",
         };
         self.run.count(Part::Events, why);
-        connection.write("401 Unauthorized\r\nwww-authenticate: Bearer error=\"invalid_token\"", "").await;
+        let head = format!("401 Unauthorized\r\nwww-authenticate: {} error=\"invalid_token\"", self.scheme());
+        connection.write(&head, "").await;
     }
-}
 
-fn access(request: &RawRequest) -> Option<u64> {
-    number(request.header("authorization")?.strip_prefix("Bearer access-")?)
+    /// The error is that of a challenge, and the header with the nonce that it demands.
+    fn check_proof(&self, request: &RawRequest) -> Result<(), (&'static str, String)> {
+        let Some(proofs) = &self.proofs else { return Ok(()) };
+        let (method, url, sent) = request.proven();
+        match proofs.check((method, &url), &sent, self.token(request)) {
+            Err(why) => {
+                self.run.broken(Promise::ProofsFit, why);
+                Err(("invalid_dpop_proof", String::new()))
+            }
+            Ok(nonce) if self.nonces.accepts(nonce.as_deref()) => Ok(()),
+            Ok(_) => {
+                self.run.count(Part::Events, "401: the API demanded its nonce");
+                Err(("use_dpop_nonce", format!("\r\n{DPOP_NONCE}: {}", self.nonces.current())))
+            }
+        }
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.proofs.is_some() { "DPoP" } else { "Bearer" }
+    }
+
+    fn token<'a>(&self, request: &'a RawRequest) -> Option<&'a str> {
+        request.header("authorization")?.strip_prefix(self.scheme())?.strip_prefix(' ')
+    }
+
+    fn access(&self, request: &RawRequest) -> Option<u64> {
+        number(self.token(request)?.strip_prefix("access-")?)
+    }
 }

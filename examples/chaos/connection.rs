@@ -15,6 +15,7 @@ pub(crate) struct Connection {
 
 /// A request of a client.
 pub(crate) struct RawRequest {
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
@@ -23,6 +24,13 @@ pub(crate) struct RawRequest {
 impl RawRequest {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The method and the address, as a proof names them, and the proofs.
+    pub(crate) fn proven(&self) -> (&str, String, Vec<&str>) {
+        let url = format!("http://{}{}", self.header("host").unwrap_or_default(), self.path);
+        let proofs = self.headers.iter().filter(|(name, _)| name == "dpop").map(|(_, value)| value.as_str());
+        (&self.method, url, proofs.collect())
     }
 }
 
@@ -104,10 +112,11 @@ impl Connection {
 /// Parses the request without its body, and the length of the body.
 fn parse_head(head: &str) -> Option<(RawRequest, usize)> {
     let mut lines = head.lines();
-    let path = lines.next()?.split(' ').nth(1)?.to_owned();
+    let mut line = lines.next()?.split(' ').map(str::to_owned);
+    let (method, path) = (line.next()?, line.next()?);
     let headers = lines.filter_map(|line| line.split_once(": "));
     let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
-    let request = RawRequest { path, headers, body: Vec::new() };
+    let request = RawRequest { method, path, headers, body: Vec::new() };
     let length = request.header("content-length").map_or(Some(0), |length| length.parse().ok())?;
     Some((request, length))
 }

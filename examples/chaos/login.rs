@@ -15,7 +15,9 @@ use super::{
     api_server::ApiServer,
     caller::Caller,
     ledger::Ledger,
+    login_key,
     monitor::Monitor,
+    proof_check::ProofCheck,
     request::{Client, LoginContext},
     run::Run,
     token_requests::{INITIAL_BACKOFF, MAX_BACKOFF, TOKEN_TIMEOUT, TokenRequests},
@@ -35,16 +37,27 @@ pub(crate) struct Login {
 const MAX_CONCURRENT_REQUESTS: usize = 8;
 
 impl Login {
-    /// The logins differ in three properties, so eight of them cover all combinations.
+    /// The logins differ in four properties, so sixteen of them cover all combinations. Half of the keys are in memory.
     pub(crate) async fn start(run: &Arc<Run>, number: u64, rng: &mut Rng) -> Result<Self, BoxError> {
         let has_concurrency_limit = number & 2 == 0;
         let ledger = Arc::new(Ledger::new(run.clone(), number & 4 == 0));
+        let dpop = match (number & 8 != 0, (number & 7).count_ones() % 2) {
+            (false, _) => None,
+            (true, 0) => Some(login_key::in_memory(rng.fork())?),
+            (true, _) => Some(login_key::remote(rng.fork())?),
+        };
+        let proofs = dpop.as_ref().map(|dpop| Arc::new(ProofCheck::new(dpop.thumbprint())));
         let token_requests = TokenRequests::new(run.clone(), ledger.clone());
-        let (server, token_address) = TokenServer::start(run.clone(), ledger.clone(), rng.fork()).await?;
-        let api = format!("http://{}", ApiServer::start(run.clone(), ledger.clone()).await?);
+        let (server, token_address) =
+            TokenServer::start(run.clone(), ledger.clone(), proofs.clone(), rng.fork()).await?;
+        let api = format!("http://{}", ApiServer::start(run.clone(), ledger.clone(), proofs).await?);
 
         let grant =
             RefreshToken::new(format!("http://{token_address}/token"), client::Client::public("app"), "refresh-0")?;
+        let grant = match dpop {
+            Some(dpop) => grant.dpop(dpop),
+            None => grant,
+        };
         let layer = OAuth2Layer::new(grant)
             .origin(&*api)?
             .token_timeout(TOKEN_TIMEOUT)?

@@ -19,6 +19,7 @@ use super::{
     promises::Promise,
     request::LoginContext,
     run::Run,
+    sends::Sends,
     token_requests::TokenRequests,
     token_server::{REQUEST_NUMBER, number},
 };
@@ -100,10 +101,17 @@ where
             });
         }
         let access = access(request.headers()).unwrap_or_default();
+        let sends = request.extensions().get::<Arc<Sends>>().cloned();
+        if let Some(sends) = &sends {
+            sends.sent(&self.run, request.headers());
+        }
         self.check(access, request.extensions().get::<Arc<NewestToken>>().map(|newest_token| &**newest_token));
         let response = self.inner.call(request);
         Box::pin(async move {
             let mut response = response.await.map_err(Into::into)?;
+            if let Some(sends) = sends {
+                sends.answered(response.status(), response.headers());
+            }
             response.extensions_mut().insert(SentWith(access));
             Ok(response)
         })

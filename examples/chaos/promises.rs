@@ -17,6 +17,9 @@ pub(crate) enum Promise {
     NoExpiredToken,
     NoOlderToken,
     RejectionsTriggerRefresh,
+    ProofsFit,
+    DemandedNoncesAreUsed,
+    SendsAreBounded,
     SetWakesWaiters,
     ForgetRestartsWaiters,
     ForgottenTokensAreNotSent,
@@ -26,7 +29,7 @@ pub(crate) enum Promise {
     IdleRuntimesDoNotBlockCallers,
 }
 
-pub(crate) const PROMISES: [(Promise, &str); 19] = [
+pub(crate) const PROMISES: [(Promise, &str); 22] = [
     (Promise::EveryRequestEnds, "every request has ended within 30 s"),
     (Promise::EveryRequestHasOutcome, "every request that was started has an outcome"),
     (Promise::LoginIsKept, "no login was lost"),
@@ -39,6 +42,9 @@ pub(crate) const PROMISES: [(Promise, &str); 19] = [
     (Promise::NoExpiredToken, "no expired token was sent"),
     (Promise::NoOlderToken, "no token was sent when a newer one was available"),
     (Promise::RejectionsTriggerRefresh, "a rejected token was refreshed at once, or after the back-off"),
+    (Promise::ProofsFit, "every proof was new, and fitted its request, its token and its key"),
+    (Promise::DemandedNoncesAreUsed, "a request that was repeated for a nonce had this nonce"),
+    (Promise::SendsAreBounded, "no request was sent more than three times"),
     (Promise::SetWakesWaiters, "`set` woke all waiters at once"),
     (Promise::ForgetRestartsWaiters, "after `forget` no caller waited longer than one token request takes"),
     (Promise::ForgottenTokensAreNotSent, "no forgotten token was sent"),

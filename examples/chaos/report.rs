@@ -11,6 +11,7 @@ use super::{
     promises::{PROMISES, Promise},
     run::Run,
     tally::Part,
+    token_server::NONCE_DEMANDED,
 };
 
 /// Prints the table.
@@ -30,12 +31,13 @@ pub(crate) fn print(run: &Run, logins: &[Login], elapsed: Duration) -> Result<()
         let (begun, failed_now) = login.token_requests.started_and_failed();
         (sent, failed) = (sent + begun, failed + failed_now);
     }
-    // A token request has one of these reasons: it is the first, the previous one failed, the token was revoked, the token
-    // was old enough, or the clock stepped.
+    // A token request has one of these reasons: it is the first, the previous one failed or demanded a nonce, the token was revoked,
+    // the token was old enough, or the clock stepped.
     let revoked = run.tally.get(Part::ApiFaults, REVOKED);
+    let demanded = run.tally.get(Part::TokenRequests, NONCE_DEMANDED);
     let steps = run.clock.forward_steps() * logins.len() as u64;
     let lives = (1.0 + elapsed.as_secs_f64() / min_refresh_age().as_secs_f64()) * logins.len() as f64;
-    let reasons = lives + (failed + revoked + steps) as f64;
+    let reasons = lives + (failed + demanded + revoked + steps) as f64;
     println!("\ntoken requests, at the client");
     line("sent", sent);
     line("failed", failed);

@@ -16,6 +16,7 @@ use super::{
     ledger::Ledger,
     monitor::{NewestToken, SentWith},
     run::Run,
+    sends::{Sends, demanded_nonce},
     tally::Part,
     token_requests::TokenRequests,
 };
@@ -86,6 +87,7 @@ pub(crate) async fn send_request(context: &LoginContext, client: &mut Client, pl
     };
     let newest_token = Arc::new(NewestToken::default());
     request.extensions_mut().insert(newest_token.clone());
+    request.extensions_mut().insert(Arc::new(Sends::default()));
     newest_token.refresh(&context.tokens, &context.ledger);
     let mut response = pin!(client.call(request));
     let mut response = poll_fn(|cx| {
@@ -112,7 +114,9 @@ async fn read_response(context: &LoginContext, response: Response<Incoming>) -> 
     if let Some(SentWith(access)) = response.extensions().get() {
         match status {
             200 => context.ledger.accepted(*access),
-            401 => context.token_requests.is_rejected(*access),
+            401 if demanded_nonce(response.status(), response.headers()).is_none() => {
+                context.token_requests.is_rejected(*access)
+            }
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use std::{
 
 use http::{HeaderMap, Response, header::RETRY_AFTER};
 
-use super::{ledger::Ledger, promises::Promise, run::Run, tally::Part, token_server::BROKEN_BODY};
+use super::{ledger::Ledger, nonces::DPOP_NONCE, promises::Promise, run::Run, tally::Part, token_server::BROKEN_BODY};
 
 /// Options of the layer.
 pub(crate) const INITIAL_BACKOFF: Duration = Duration::from_millis(20);
@@ -35,6 +35,8 @@ struct State {
     failures_in_a_row: i32,
     /// No token request may be sent before this instant, unless the clock's epoch has changed since.
     earliest: Option<(Instant, u64)>,
+    /// The last response demanded a nonce: the next request belongs to the same attempt, which began then.
+    continues: Option<(Instant, u64)>,
     /// A rejected token, and the instant from which it could be refreshed.
     rejected: Option<(u64, Instant)>,
 }
@@ -54,9 +56,10 @@ impl TokenRequests {
     }
 
     /// Records that a token request is sent. The service was first polled at `ready_at`, in that epoch of the clock.
-    pub(crate) fn begin(self: &Arc<Self>, (ready_at, ready_epoch): (Instant, u64)) -> TokenRequest {
+    pub(crate) fn begin(self: &Arc<Self>, ready: (Instant, u64)) -> TokenRequest {
         let (now, clock_epoch) = (Instant::now(), self.run.clock.epoch());
         let mut state = self.lock();
+        let (ready_at, ready_epoch) = state.continues.take().unwrap_or(ready);
         state.begun += 1;
         let number = state.begun;
         state.rejected = None;
@@ -126,6 +129,9 @@ impl TokenRequest {
                     state.failed += 1;
                     self.token_requests.ledger.response_lost(self.number);
                 }
+            }
+            Ok(response) if response.status() == 400 && response.headers().contains_key(DPOP_NONCE) => {
+                self.token_requests.lock().continues = Some((self.ready_at, self.clock_epoch));
             }
             Ok(response) => self.failed(self.retry_after(response.headers())),
             Err(_) => self.failed(None),
