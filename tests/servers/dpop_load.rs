@@ -15,7 +15,8 @@ const CALLERS: usize = 16;
 /// Several nonces and tokens expire in this time.
 const DURATION: Duration = Duration::from_secs(6);
 
-/// The nonce of the API changes each second, and a token expires after two. None of the requests fails, and none is sent more than three times.
+/// The nonce of the API changes each second, and a token expires after two. None of the requests fails, and none is sent more than
+/// three times.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_fails_while_nonces_and_tokens_change() {
     let Some(server) = oidc_provider::server().await else { return };
