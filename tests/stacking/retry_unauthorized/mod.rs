@@ -2,9 +2,15 @@
 
 mod bodies;
 mod grpc;
+mod grpc_proofs;
 #[path = "../../../examples/support/listener.rs"]
 #[allow(dead_code, reason = "the examples use all of it")]
 mod listener;
+#[path = "../../../examples/chaos/login_key.rs"]
+mod login_key;
+#[path = "../../../examples/chaos/proof_check.rs"]
+#[allow(dead_code, reason = "the example uses all of it")]
+mod proof_check;
 mod reqwest;
 
 use std::sync::{Arc, Mutex};
