@@ -7,7 +7,7 @@ use tower_oauth2_benches::{Case, timing};
 const ROUNDS: usize = 1000;
 
 fn main() {
-    let rows = Algorithm::ALL.into_iter().flat_map(|algorithm| {
+    let rows = Algorithm::ASSERTIONS.into_iter().flat_map(|algorithm| {
         let mut cases = signing::cases(algorithm);
         let references = vec![0; cases.len()];
         let timings = timing::interleave(&mut cases, &references, ROUNDS, algorithm.burst());

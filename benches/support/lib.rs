@@ -7,6 +7,7 @@ pub mod herd;
 pub mod minimal;
 #[cfg(feature = "peers")]
 pub mod peers;
+pub mod proofs;
 pub mod signing;
 pub mod sources;
 pub mod table;

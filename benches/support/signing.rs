@@ -5,7 +5,10 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding,
+    RsaKeyPair,
+};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
 use tower_oauth2::jwt::{Claims, Key};
@@ -21,18 +24,23 @@ pub enum Algorithm {
     Es256,
     EdDsa,
     /// With a key of 2048 bits.
+    Ps256,
+    /// With the same key.
     Rs256,
 }
 
 impl Algorithm {
-    pub const ALL: [Self; 3] = [Self::Es256, Self::EdDsa, Self::Rs256];
+    /// The algorithms of the assertions.
+    pub const ASSERTIONS: [Self; 3] = [Self::Es256, Self::EdDsa, Self::Rs256];
+    /// The algorithms of the DPoP proofs.
+    pub const PROOFS: [Self; 4] = [Self::Es256, Self::EdDsa, Self::Ps256, Self::Rs256];
 
-    /// Returns the assertions of one burst, which takes at most about a millisecond with each crate. On a busy machine the scheduler
+    /// Returns the assertions or proofs of one burst, which takes at most about a millisecond with each crate. On a busy machine the scheduler
     /// interrupts longer bursts, so a median would be too large for the slowest crate.
     pub fn burst(self) -> u32 {
         match self {
             Self::Es256 | Self::EdDsa => 5,
-            Self::Rs256 => 1,
+            Self::Ps256 | Self::Rs256 => 1,
         }
     }
 
@@ -40,7 +48,7 @@ impl Algorithm {
         match self {
             Self::Es256 => include_str!("../../tests/signing/keys/p256.pkcs8.pem"),
             Self::EdDsa => include_str!("../../tests/signing/keys/ed25519.pkcs8.pem"),
-            Self::Rs256 => include_str!("../../tests/signing/keys/rsa2048.pkcs8.pem"),
+            Self::Ps256 | Self::Rs256 => include_str!("../../tests/signing/keys/rsa2048.pkcs8.pem"),
         }
     }
 
@@ -49,6 +57,7 @@ impl Algorithm {
         let algorithm = match self {
             Self::Es256 => "ES256",
             Self::EdDsa => "EdDSA",
+            Self::Ps256 => "PS256",
             Self::Rs256 => "RS256",
         };
         format!("{algorithm}, {of}")
@@ -77,7 +86,7 @@ pub fn cases(algorithm: Algorithm) -> Vec<Case> {
 }
 
 /// Signs the same bytes each time, without encoding anything.
-fn signature_alone(algorithm: Algorithm, input: Vec<u8>) -> Case {
+pub(crate) fn signature_alone(algorithm: Algorithm, input: Vec<u8>) -> Case {
     let name = algorithm.case("the signature alone (`ring`)");
     let key = PrivatePkcs8KeyDer::from_pem_slice(algorithm.pem().as_bytes()).expect("a private key");
     let key = key.secret_pkcs8_der();
@@ -95,11 +104,13 @@ fn signature_alone(algorithm: Algorithm, input: Vec<u8>) -> Case {
                 black_box(pair.sign(&input));
             })
         }
-        Algorithm::Rs256 => {
+        Algorithm::Ps256 | Algorithm::Rs256 => {
+            let encoding: &'static dyn RsaEncoding =
+                if matches!(algorithm, Algorithm::Ps256) { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
             let pair = RsaKeyPair::from_pkcs8(key).expect("an RSA key");
             let mut signature = vec![0; pair.public().modulus_len()];
             Case::repeated(name, move || {
-                pair.sign(&RSA_PKCS1_SHA256, &random, &input, &mut signature).expect("the key signs");
+                pair.sign(encoding, &random, &input, &mut signature).expect("the key signs");
                 black_box(&signature);
             })
         }

@@ -26,6 +26,8 @@ pub struct TokenServer {
 #[derive(Clone, Copy)]
 pub enum EndpointResponse {
     Token(u64),
+    /// The same with a token that is bound to a DPoP key.
+    BoundToken(u64),
     Unavailable,
 }
 
@@ -54,17 +56,19 @@ impl TokenServer {
 
 fn respond(endpoint_response: EndpointResponse) -> Response<Body> {
     let (status, body) = match endpoint_response {
-        EndpointResponse::Token(lifetime) => {
-            let token = cases::token(64);
-            let body = format!(r#"{{"access_token": "{token}", "token_type": "Bearer", "expires_in": {lifetime}}}"#);
-            (StatusCode::OK, body)
-        }
+        EndpointResponse::Token(lifetime) => (StatusCode::OK, token_response("Bearer", lifetime)),
+        EndpointResponse::BoundToken(lifetime) => (StatusCode::OK, token_response("DPoP", lifetime)),
         EndpointResponse::Unavailable => {
             (StatusCode::SERVICE_UNAVAILABLE, r#"{"error": "temporarily_unavailable"}"#.to_owned())
         }
     };
     let response = Response::builder().status(status).header("content-type", "application/json");
     response.body(Body::from(body)).expect("a valid response")
+}
+
+fn token_response(token_type: &str, lifetime: u64) -> String {
+    let token = cases::token(64);
+    format!(r#"{{"access_token": "{token}", "token_type": "{token_type}", "expires_in": {lifetime}}}"#)
 }
 
 /// Serves HTTP/1.1 and HTTP/2 until the program exits.

@@ -16,7 +16,7 @@ pub(crate) enum Attached {
     /// A Bearer token.
     Token(SentToken),
     /// A bound token with a proof.
-    Proof(Box<SentProof>),
+    Proof(SentProof),
 }
 
 /// The result of attaching a token.

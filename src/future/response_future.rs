@@ -12,8 +12,8 @@ use tower_service::Service;
 use super::attachment::Attached;
 use super::deferred::{Deferred, PendingToken};
 use super::protocol::for_protocol;
-use super::sent_proof::SentProof;
 use super::sent_token::{NO_TOKEN, SentToken, report_rejection};
+use super::slow_request::{SlowOutcome, SlowRequest};
 use crate::error::{BoxError, Error};
 use crate::rejection::maybe_rejected;
 
@@ -44,12 +44,10 @@ pin_project! {
         Sent { #[pin] response: F, generation: u64 },
         /// The request was sent with a token. `sent` contains whether the cell observes every response.
         Observed { #[pin] response: F, sent: SentToken },
-        /// The request was sent with a bound token and its proof. Boxed, so that the future does not grow.
-        Proven { #[pin] response: F, proof: Box<SentProof> },
         /// The request is not sent.
         Failed { error: Option<Error> },
-        /// The request waits for a token or for the inner service. Boxed, because it is large and rare.
-        Deferred { deferred: Box<Deferred<S, B>> },
+        /// The request waits, or was sent with a proof. Boxed, because it is large, and rare with Bearer tokens.
+        Slow { slow: Pin<Box<SlowRequest<F, S, B>>> },
     }
 }
 
@@ -62,7 +60,10 @@ impl<F, S, B> ResponseFuture<F, S, B> {
 
     /// Creates the future of a request with a token, whose cell may observe every response.
     pub(crate) fn attached(response: F, attached: Attached) -> Self {
-        Self { state: ResponseState::attached(response, attached) }
+        match attached {
+            Attached::Token(sent) => Self { state: ResponseState::Observed { response, sent } },
+            Attached::Proof(proof) => Self::slow(SlowRequest::Proven { response, proof }),
+        }
     }
 
     /// Creates the future of a request without a token.
@@ -77,17 +78,12 @@ impl<F, S, B> ResponseFuture<F, S, B> {
 
     /// Creates a future that waits for a token, if the request needs one, and for `service`, and then sends the request.
     pub(crate) fn deferred(service: S, request: Request<B>, pending: Option<PendingToken>) -> Self {
-        let deferred = Box::new(Deferred { pending, service, request: Some(request) });
-        Self { state: ResponseState::Deferred { deferred } }
+        let deferred = Deferred { pending, service, request: Some(request) };
+        Self::slow(SlowRequest::Deferred { deferred })
     }
-}
 
-impl<F, S, B> ResponseState<F, S, B> {
-    fn attached(response: F, attached: Attached) -> Self {
-        match attached {
-            Attached::Token(sent) => Self::Observed { response, sent },
-            Attached::Proof(proof) => Self::Proven { response, proof },
-        }
+    fn slow(slow: SlowRequest<F, S, B>) -> Self {
+        Self { state: ResponseState::Slow { slow: Box::pin(slow) } }
     }
 }
 
@@ -102,6 +98,10 @@ where
     // Always inlined, which saves a move of the response. All other cases are in functions that are not inlined.
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Checked before the projection, so that the compiler omits the check for requests of the fast path.
+        if !matches!(self.state, ResponseState::Sent { .. }) {
+            return self.poll_slow(cx);
+        }
         match self.as_mut().project().state.project() {
             ResponseStateProj::Sent { response, generation } => match response.poll(cx) {
                 Poll::Ready(Ok(response)) if maybe_rejected(&response) => {
@@ -141,20 +141,17 @@ where
                     let is_reported = sent.is_observed() || maybe_rejected(&response);
                     return Poll::Ready(Ok(if is_reported { sent.report(response) } else { response }));
                 }
-                ResponseStateProj::Proven { response, proof } => {
-                    return Poll::Ready(Ok(proof.report(ready!(response.poll(cx)).map_err(Into::into)?)));
-                }
                 ResponseStateProj::Failed { error } => {
                     // Polled after it has completed.
                     return error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error.into())));
                 }
-                ResponseStateProj::Deferred { deferred } => {
-                    let Some((response, attached)) = ready!(deferred.poll_sent(cx))? else { return Poll::Pending };
-                    state.set(match attached {
-                        Some(attached) => ResponseState::attached(response, attached),
+                ResponseStateProj::Slow { slow } => match ready!(slow.as_mut().poll(cx))? {
+                    SlowOutcome::Response(response) => return Poll::Ready(Ok(response)),
+                    SlowOutcome::Sent(response, sent) => state.set(match sent {
+                        Some(sent) => ResponseState::Observed { response, sent },
                         None => ResponseState::Sent { response, generation: NO_TOKEN },
-                    });
-                }
+                    }),
+                },
             }
         }
     }
@@ -163,5 +160,38 @@ where
 impl<F, S, B> fmt::Debug for ResponseFuture<F, S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Ready;
+
+    use super::*;
+
+    /// The states of a future without proofs.
+    #[allow(dead_code, reason = "only its size counts")]
+    enum WithoutProofs<F> {
+        Sent { response: F, generation: u64 },
+        Observed { response: F, sent: SentToken },
+        Failed { error: Option<Error> },
+        Deferred { deferred: Box<u8> },
+    }
+
+    /// DPoP costs a request with a Bearer token nothing.
+    #[test]
+    fn proofs_do_not_make_the_future_larger() {
+        fn sizes<F>() -> (usize, usize) {
+            (size_of::<ResponseFuture<F, (), ()>>(), size_of::<WithoutProofs<F>>())
+        }
+        for (with, without) in [
+            sizes::<()>(),
+            sizes::<[u8; 7]>(),
+            sizes::<Box<u8>>(),
+            sizes::<Ready<Result<Response<Vec<u8>>, BoxError>>>(),
+            sizes::<[u64; 64]>(),
+        ] {
+            assert_eq!(with, without);
+        }
     }
 }

@@ -32,13 +32,13 @@ impl SentProof {
         proof: DpopProof,
         cell: &Arc<TokenCell>,
         dpop: &Dpop,
-    ) -> Box<Self> {
+    ) -> Self {
         let DpopProof { value, htu, nonce } = proof;
         insert_with_proof(request, token.header(), value);
         if let Some(RetryNonce(nonce)) = request.extensions().get() {
             nonce.mark_sent(&htu);
         }
-        Box::new(Self { sent: SentToken::new(token, cell), dpop: dpop.clone(), htu, nonce })
+        Self { sent: SentToken::new(token, cell), dpop: dpop.clone(), htu, nonce }
     }
 
     /// Keeps the nonce of the response, reports the response to the cell, and marks it if a retry needs another token or this nonce.

@@ -148,3 +148,16 @@ impl<S: fmt::Debug, G, T> fmt::Debug for OAuth2<S, G, T> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// DPoP costs a service with Bearer tokens nothing: what it needs is in the cell, and in the future of a request.
+    #[test]
+    fn the_service_holds_its_state_its_readiness_and_a_header_only() {
+        type Fields<S> = (S, Arc<()>, Option<Box<()>>, usize, bool, CachedHeader);
+        assert_eq!(size_of::<OAuth2<(), ()>>(), size_of::<Fields<()>>());
+        assert_eq!(size_of::<OAuth2<[u64; 9], ()>>(), size_of::<Fields<[u64; 9]>>());
+    }
+}

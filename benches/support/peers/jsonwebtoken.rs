@@ -26,6 +26,7 @@ pub(super) fn assertions(algorithm: Algorithm) -> Case {
     let (algorithm_name, key) = match algorithm {
         Algorithm::Es256 => (::jsonwebtoken::Algorithm::ES256, EncodingKey::from_ec_pem(pem)),
         Algorithm::EdDsa => (::jsonwebtoken::Algorithm::EdDSA, EncodingKey::from_ed_pem(pem)),
+        Algorithm::Ps256 => (::jsonwebtoken::Algorithm::PS256, EncodingKey::from_rsa_pem(pem)),
         Algorithm::Rs256 => (::jsonwebtoken::Algorithm::RS256, EncodingKey::from_rsa_pem(pem)),
     };
     let key = key.expect("a private key");

@@ -60,6 +60,15 @@ pub(crate) fn assertions(algorithm: Algorithm) -> Vec<Case> {
     vec![huskarl::assertions(algorithm), jsonwebtoken::assertions(algorithm)]
 }
 
+pub(crate) fn proofs(algorithm: Algorithm) -> Vec<Case> {
+    vec![huskarl::proofs(algorithm)]
+}
+
+pub(crate) fn bound_requests() -> Vec<Case> {
+    let server = TokenServer::start(Duration::ZERO, EndpointResponse::BoundToken(AN_HOUR));
+    RUNTIME.block_on(huskarl::bound_requests(&server.url()))
+}
+
 /// A case whose requests do not wait for a token. `send` is what a user of the crate would write.
 fn ready<F, R>(name: &str, mut send: F) -> Case
 where
