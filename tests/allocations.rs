@@ -109,6 +109,37 @@ fn a_token_that_expires_soon_causes_no_allocation() {
     }
 }
 
+/// What a proof needs beyond the value of its header: its address, and what is kept until the response. The goal is 3.
+#[cfg(feature = "jwt")]
+#[test]
+fn a_request_with_a_proof_has_two_allocations_beyond_its_header_values() {
+    use tower_oauth2::dpop::Dpop;
+    use tower_oauth2::jwt::Key;
+
+    fn with_nonce(request: Request<Body>) -> Ready<Result<Response<Body>, Infallible>> {
+        drop(request);
+        let response = Response::builder().header("dpop-nonce", "eyJ7S_zG.eyJH0-Z.HX4w-7v");
+        ready(Ok(response.body(Body::default()).unwrap()))
+    }
+    for api in [no_op, with_nonce] {
+        let static_header = {
+            let mut service = AddAuthorizationLayer::bearer("2YotnFZFEjr1zCsicMWpAA").layer(service_fn(api));
+            allocations(&mut service)
+        };
+        let grant = grant_fn(async |_| Token::dpop("unused")).dpop(Dpop::new(Key::generate().unwrap()));
+        let mut service = OAuth2Layer::new(grant).layer(service_fn(api));
+        let token = Token::dpop("2YotnFZFEjr1zCsicMWpAA").unwrap();
+        service.tokens().set(token.with_expires_in(Duration::from_secs(3600)));
+        // The first request registers its transport, and keeps the first nonce.
+        for _ in 0..2 {
+            allocations(&mut service);
+        }
+        let value = 1;
+        assert_eq!((0..100).map(|_| allocations(&mut service)).max(), Some(static_header + value + 2));
+        assert_eq!((0..100).map(|_| allocations(&mut service.clone())).max(), Some(static_header + value + 2));
+    }
+}
+
 /// The window of brotli is 16 MiB. The buffer of the zstd window doubles as it grows.
 #[cfg(feature = "decompression")]
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Counts the allocations of a request on the hot path, and measures the memory of a layer, a waiting request and an idle token cell.
+//! Counts the allocations of a request on the hot path, and of one with a proof, and measures the memory of a layer, a waiting request and an idle token cell.
 
 mod cells;
 #[path = "../clones.rs"]
@@ -9,7 +9,7 @@ mod memory;
 
 use allocation_counter::{AllocationInfo, measure};
 use tower_oauth2_benches::table::{Columns, Table, integer, one_decimal};
-use tower_oauth2_benches::{Case, cases};
+use tower_oauth2_benches::{Case, cases, proofs};
 
 const REQUESTS: u32 = 1000;
 /// Each of these requests is sent after idle time.
@@ -25,6 +25,11 @@ fn main() {
     let table = |through_clone| Table { rows: with(through_clone).map(|(row, _)| row.clone()).collect() };
     table(false).publish("allocations", "one request, more than with no layer", COLUMNS);
     table(true).publish("allocations-clones", "one request through a clone, more than with no layer", COLUMNS);
+
+    let mut cases = proofs::requests_and_no_layer();
+    let counts: Vec<AllocationInfo> = cases.iter_mut().map(per_request).collect();
+    let table = Table { rows: more_than_no_layer(&cases, &counts, REQUESTS) };
+    table.publish("allocations-dpop", "one request with a proof, more than with no layer", COLUMNS);
 
     let runtime = idle::runtime();
     let _inside = runtime.enter();

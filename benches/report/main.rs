@@ -20,12 +20,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
 
     let path = docs.join("benchmarks.md");
+    // The tables of benches that were not run stay as they are.
+    let is_whole_run = numbers.has("instructions");
     let written = page::fill(&fs::read_to_string(&path)?, |region| match region {
-        "machine" => Ok(machine::describe()),
-        "targets" => targets::table(&numbers),
-        table => numbers.markdown(table),
+        "machine" => Ok(is_whole_run.then(machine::describe)),
+        "targets" => is_whole_run.then(|| targets::table(&numbers)).transpose(),
+        "targets-dpop" => numbers.has("dpop").then(|| targets::dpop_table(&numbers)).transpose(),
+        table => numbers.has(table).then(|| numbers.markdown(table)).transpose(),
     })?;
     fs::write(path, written)?;
+    if !is_whole_run {
+        return Ok(());
+    }
 
     for (name, chart) in [
         ("bench-instructions", instructions(&numbers)?),

@@ -16,6 +16,11 @@ impl Numbers {
         Self { folder: folder.to_owned() }
     }
 
+    /// Returns whether the bench of this table was run.
+    pub fn has(&self, table: &str) -> bool {
+        self.folder.join(format!("{table}.md")).exists()
+    }
+
     pub fn markdown(&self, table: &str) -> Result<String, Box<dyn Error>> {
         self.read(table, "md")
     }

@@ -12,7 +12,7 @@ use tower_oauth2::grant::{Context, Grant, grant_fn};
 use tower_oauth2::jwt::{self, Key};
 use tower_oauth2::{Error, OAuth2Layer, Token};
 
-use crate::cases::token;
+use crate::cases::{NO_LAYER, token};
 use crate::signing::{Algorithm, expect_ready, signature_alone};
 use crate::{Body, Case, no_op, request};
 
@@ -42,6 +42,14 @@ pub fn requests() -> Vec<Case> {
         vec![signature(), Case::new(REQUEST, service()), Case::new(REQUEST_WITH_NONCE, service_with_nonce())];
     #[cfg(feature = "peers")]
     cases.extend(crate::peers::bound_requests());
+    cases
+}
+
+/// Returns the requests after one without a layer, to which their allocations are compared.
+pub fn requests_and_no_layer() -> Vec<Case> {
+    let mut cases = requests();
+    cases[0] = Case::new(NO_LAYER, service_fn(no_op::<Infallible>));
+    cases.insert(2, Case::new("no layer, the server gives a nonce", service_fn(with_nonce)));
     cases
 }
 

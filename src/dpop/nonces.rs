@@ -30,13 +30,19 @@ pub(crate) struct DpopNonce(Arc<str>);
 
 impl DpopNonce {
     /// Reads the nonce of a response: `None` without one, with several, and for a value that is not `1*NQCHAR` or too long.
-    pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
+    pub(super) fn text(headers: &HeaderMap) -> Option<&str> {
         let mut all = headers.get_all(DPOP_NONCE).iter();
         let (Some(value), None) = (all.next(), all.next()) else { return None };
         let value = value.to_str().ok()?;
         // RFC 6749 Appendix A: NQCHAR is visible ASCII without the quote and the backslash.
         let is_valid = value.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
-        (is_valid && !value.is_empty() && value.len() <= MAX_NONCE_LEN).then(|| Self(value.into()))
+        (is_valid && !value.is_empty() && value.len() <= MAX_NONCE_LEN).then_some(value)
+    }
+
+    /// Reads the nonce of a response, as [`text`](Self::text) does.
+    #[cfg(test)]
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
+        Self::text(headers).map(|text| Self(text.into()))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -93,18 +99,22 @@ impl NonceStore {
         lock(&self.0).iter().rev().find(|stored| stored.belongs_to(role, origin)).map(|stored| stored.nonce.clone())
     }
 
-    /// Replaces the nonce of this server. The server whose nonce is the oldest is dropped if there are too many.
-    pub(super) fn set(&self, role: ServerRole, origin: &str, nonce: DpopNonce) {
+    /// Replaces the nonce of this server, and returns it. The server whose nonce is the oldest is dropped if there are too many.
+    pub(super) fn set(&self, role: ServerRole, origin: &str, nonce: &str) -> DpopNonce {
         let mut all = lock(&self.0);
         let stored = all.iter().rposition(|stored| stored.belongs_to(role, origin)).and_then(|at| all.remove(at));
         let stored = match stored {
-            Some(stored) => StoredNonce { nonce, ..stored },
-            None => StoredNonce { role, origin: origin.to_owned(), nonce },
+            // Many servers give the same nonce for minutes.
+            Some(stored) if stored.nonce.as_str() == nonce => stored,
+            Some(stored) => StoredNonce { nonce: DpopNonce(nonce.into()), ..stored },
+            None => StoredNonce { role, origin: origin.to_owned(), nonce: DpopNonce(nonce.into()) },
         };
+        let nonce = stored.nonce.clone();
         if all.len() >= MAX_NONCES {
             all.pop_front();
         }
         all.push_back(stored);
+        nonce
     }
 }
 
@@ -129,7 +139,7 @@ mod tests {
     }
 
     fn nonce(text: &str) -> DpopNonce {
-        DpopNonce::from_headers(&headers(&[text])).unwrap()
+        DpopNonce(text.into())
     }
 
     #[test]
@@ -150,21 +160,20 @@ mod tests {
             (&[max_len.as_str()], Some(max_len.as_str())),
             (&[&format!("{max_len}n")], None),
         ] {
-            let read = DpopNonce::from_headers(&headers(values));
-            assert_eq!(read.as_ref().map(DpopNonce::as_str), expected, "{values:?}");
+            assert_eq!(DpopNonce::text(&headers(values)), expected, "{values:?}");
         }
         let mut not_ascii = HeaderMap::new();
         not_ascii.insert(DPOP_NONCE, HeaderValue::from_bytes(b"n\xc3\xbc").unwrap());
-        assert_eq!(DpopNonce::from_headers(&not_ascii), None);
+        assert_eq!(DpopNonce::text(&not_ascii), None);
     }
 
     #[test]
     fn a_nonce_belongs_to_a_role_and_an_origin() {
         use ServerRole::{Api, AuthorizationServer};
         let nonces = NonceStore::default();
-        nonces.set(AuthorizationServer, "https://a.example", nonce("as"));
-        nonces.set(Api, "https://a.example", nonce("api"));
-        nonces.set(Api, "https://a.example:8443", nonce("other"));
+        nonces.set(AuthorizationServer, "https://a.example", "as");
+        nonces.set(Api, "https://a.example", "api");
+        nonces.set(Api, "https://a.example:8443", "other");
         for (role, origin, expected) in [
             (AuthorizationServer, "https://a.example", Some("as")),
             (Api, "https://a.example", Some("api")),
@@ -181,11 +190,11 @@ mod tests {
         let nonces = NonceStore::default();
         let get = |origin: &str| nonces.get(ServerRole::Api, origin);
         for number in 0..100 {
-            nonces.set(ServerRole::Api, &number.to_string(), nonce("first"));
+            nonces.set(ServerRole::Api, &number.to_string(), "first");
         }
         // A newer nonce of a known server makes another server the oldest.
-        nonces.set(ServerRole::Api, "0", nonce("second"));
-        nonces.set(ServerRole::Api, "100", nonce("first"));
+        nonces.set(ServerRole::Api, "0", "second");
+        nonces.set(ServerRole::Api, "100", "first");
         assert_eq!(get("1"), None);
         assert_eq!(get("0"), Some(nonce("second")));
         assert!(get("2").is_some() && get("100").is_some());
@@ -198,7 +207,7 @@ mod tests {
             let (nonces, mut expected) = (NonceStore::default(), HashMap::new());
             for (origin, is_api, text) in writes {
                 let role = if is_api { ServerRole::Api } else { ServerRole::AuthorizationServer };
-                nonces.set(role, &origin.to_string(), nonce(&text));
+                nonces.set(role, &origin.to_string(), &text);
                 expected.insert((origin, is_api), text);
             }
             for ((origin, is_api), text) in expected {

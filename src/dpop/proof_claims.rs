@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::nonces::DpopNonce;
 use super::proof::ProofRequest;
 use crate::clock;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::random;
 
 /// Holds the claims, in the order of the RFC's examples.
@@ -41,11 +41,22 @@ impl<'a> ProofClaims<'a> {
             nonce: nonce.map(DpopNonce::as_str),
         })
     }
+}
 
-    /// Returns about how many characters the encoded claims have, so that one allocation suffices.
-    #[cfg(feature = "jwt")]
-    pub(super) fn encoded_len_hint(&self) -> usize {
-        (160 + self.htu.len() + self.nonce.map_or(0, str::len)) * 4 / 3
+/// The length of the claims for an address and a nonce of usual lengths.
+const USUAL_LEN: usize = 512;
+
+impl<Id: Serialize> ProofClaims<'_, Id> {
+    /// Runs `f` with the claims as JSON. Usually they need no allocation.
+    pub(super) fn with_json<R>(&self, f: impl FnOnce(&[u8]) -> Result<R, Error>) -> Result<R, Error> {
+        let mut buffer = [0; USUAL_LEN];
+        let mut rest = &mut buffer[..];
+        if serde_json::to_writer(&mut rest, self).is_ok() {
+            let unused = rest.len();
+            return f(&buffer[..USUAL_LEN - unused]);
+        }
+        // They are too long for the buffer.
+        f(&serde_json::to_vec(self).map_err(|why| Error::caused_by(ErrorKind::Proof, why))?)
     }
 }
 
@@ -106,6 +117,16 @@ mod tests {
         let with_nonce = ProofClaims { nonce: Some("eyJ7S_zG.eyJH0-Z.HX4w-7v"), ..token_request };
         let json = serde_json::to_vec(&with_nonce).unwrap();
         assert!(json.ends_with(br#""iat":1562262616,"nonce":"eyJ7S_zG.eyJH0-Z.HX4w-7v"}"#));
+    }
+
+    #[test]
+    fn claims_of_any_length_are_the_same_json() {
+        for length in [0, 100, 400, 430, 440, 450, 460, 512, 5000] {
+            let htu = format!("https://api.example.com/{}", "a".repeat(length));
+            let claims = ProofClaims { jti: "j", htm: "GET", htu: &htu, iat: 1, ath: None, nonce: Some("n") };
+            let expected = serde_json::to_vec(&claims).unwrap();
+            assert_eq!(claims.with_json(|json| Ok(json.to_vec())).unwrap(), expected, "{length}");
+        }
     }
 
     #[test]

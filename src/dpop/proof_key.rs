@@ -10,7 +10,9 @@ use super::htu::Htu;
 use super::nonces::{DpopNonce, NonceStore, ServerRole};
 use super::proof::{DpopProof, ProofRequest, Proving, header_value};
 use super::proof_claims::ProofClaims;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+#[cfg(doc)]
+use crate::error::ErrorKind;
 #[cfg(feature = "jwt")]
 use crate::jose::Key;
 use crate::jose::{Algorithm, BoxSigner, Draft, FixedHeader, PublicJwk, Signer};
@@ -254,8 +256,8 @@ impl Dpop {
                 Ok(Proving::Done(DpopProof { value, htu: request.htu, nonce }))
             }
             ProofSigner::Remote(signer) => {
-                let claims = serde_json::to_vec(&claims).map_err(not_encoded)?;
-                let (signer, draft) = (signer.clone(), Draft::with_header(shared.header.clone(), &claims));
+                let draft = claims.with_json(|claims| Ok(Draft::with_header(shared.header.clone(), claims)))?;
+                let signer = signer.clone();
                 let htu = request.htu;
                 Ok(Proving::Signing(Box::pin(async move {
                     let signed = signer.sign(draft).await?;
@@ -268,9 +270,7 @@ impl Dpop {
 
     /// Keeps the nonce of a response to a request to this address, and returns it; `None` if there is not exactly one that is valid.
     pub(crate) fn keep_nonce(&self, role: ServerRole, htu: &Htu, headers: &HeaderMap) -> Option<DpopNonce> {
-        let nonce = DpopNonce::from_headers(headers)?;
-        self.shared.nonces.set(role, htu.origin(), nonce.clone());
-        Some(nonce)
+        DpopNonce::text(headers).map(|nonce| self.shared.nonces.set(role, htu.origin(), nonce))
     }
 
     /// Returns whether proofs are signed in memory, without waiting.
@@ -284,28 +284,24 @@ impl Dpop {
     }
 }
 
-/// Returns the signed token: encoded header, claims and signature.
+/// Returns the signed token: encoded header, claims and signature. The text has no spare capacity, so a header takes it as it is.
 #[cfg(feature = "jwt")]
 fn sign_in_memory(key: &Key, header: &FixedHeader, claims: &ProofClaims<'_>) -> Result<String, Error> {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use base64::write::EncoderStringWriter;
 
-    // The signature of an EC key has 86 or 128 characters. That of an RSA key is longer.
-    let mut text = String::with_capacity(header.encoded().len() + claims.encoded_len_hint() + 130);
-    text.push_str(header.encoded());
-    text.push('.');
-    let mut writer = EncoderStringWriter::from_consumer(&mut text, &URL_SAFE_NO_PAD);
-    serde_json::to_writer(&mut writer, claims).map_err(not_encoded)?;
-    let _ = writer.into_inner();
-    let signature = key.sign_bytes(text.as_bytes())?;
-    text.push('.');
-    URL_SAFE_NO_PAD.encode_string(signature, &mut text);
-    Ok(text)
-}
-
-fn not_encoded(why: serde_json::Error) -> Error {
-    Error::caused_by(ErrorKind::Proof, why)
+    claims.with_json(|claims| {
+        let encoded = |bytes: usize| base64::encoded_len(bytes, false).unwrap_or_default();
+        let length = header.encoded().len() + encoded(claims.len()) + encoded(key.signature_len()) + 2;
+        let mut text = String::with_capacity(length);
+        text.push_str(header.encoded());
+        text.push('.');
+        URL_SAFE_NO_PAD.encode_string(claims, &mut text);
+        let signature = key.sign_bytes(text.as_bytes())?;
+        text.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut text);
+        Ok(text)
+    })
 }
 
 impl fmt::Debug for Dpop {

@@ -178,6 +178,15 @@ impl KeyPair {
         }
     }
 
+    /// Returns the length in bytes of each signature.
+    pub(super) fn signature_len(&self) -> usize {
+        match self {
+            Self::Ecdsa(curve, _) => 2 * curve.number_len(),
+            Self::Ed25519(_) => 64,
+            Self::Rsa(pair) => pair.public().modulus_len(),
+        }
+    }
+
     pub(super) fn public_part(&self) -> PublicPart {
         match self {
             Self::Ecdsa(curve, pair) => {

@@ -170,6 +170,11 @@ impl Key {
         self.0.pair.sign(self.0.algorithm, bytes)
     }
 
+    /// Returns the length in bytes of each signature.
+    pub(crate) fn signature_len(&self) -> usize {
+        self.0.pair.signature_len()
+    }
+
     fn new(pair: KeyPair) -> Self {
         let (algorithm, thumbprint) = (pair.default_algorithm(), pair.public_part().public_jwk().thumbprint());
         Self(Arc::new(Inner { pair: Arc::new(pair), algorithm, id: None, thumbprint, certificate: None }))
