@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{Call, ScriptedError};
 use crate::clock;
+use crate::dpop::Dpop;
 use crate::error::{Error, ErrorKind};
 use crate::grant::{Context, Grant};
 use crate::sync::{Mutex, lock};
@@ -54,6 +55,7 @@ use crate::token::Token;
 #[derive(Clone)]
 pub struct ScriptedGrant {
     script: Arc<SharedScript>,
+    dpop: Option<Dpop>,
 }
 
 struct SharedScript {
@@ -80,12 +82,19 @@ impl ScriptedGrant {
     /// Creates an empty script.
     pub fn new() -> Self {
         let (steps, releases) = (Mutex::default(), Semaphore::new(0));
-        Self { script: Arc::new(SharedScript { steps, calls: watch::Sender::new(Vec::new()), releases }) }
+        let script = Arc::new(SharedScript { steps, calls: watch::Sender::new(Vec::new()), releases });
+        Self { script, dpop: None }
     }
 
     /// Appends a token to the script. The lifetime of the token starts when the token is created, not when the grant returns it.
     pub fn token(self, token: Token) -> Self {
         self.push(Ok(token))
+    }
+
+    /// Sets the key of tokens that are made with [`Token::dpop`]. The layer sends them with proofs.
+    #[must_use]
+    pub fn dpop(self, dpop: Dpop) -> Self {
+        Self { dpop: Some(dpop), ..self }
     }
 
     /// Appends an error to the script: an [`ErrorKind`], a [`ScriptedError`] with details, or an [`Error`] of your own.
@@ -184,6 +193,10 @@ impl Grant for ScriptedGrant {
         }
         clock::sleep(step.delay).await;
         step.outcome
+    }
+
+    fn dpop(&self) -> Option<Dpop> {
+        self.dpop.clone()
     }
 }
 

@@ -152,3 +152,18 @@ fn retry_after_of_a_scripted_error_is_at_most_an_hour() {
     let error = Error::from(ScriptedError::from(ErrorKind::Overloaded).retry_after(24 * HOUR));
     assert_eq!(error.retry_after(), Some(HOUR));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_script_with_a_key_returns_bound_tokens() {
+    use tower_oauth2::dpop::Dpop;
+    use tower_oauth2::jwt::{Algorithm, Draft, signer_fn};
+
+    let jwk = r#"{"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA"}"#;
+    let signer = signer_fn(async |draft: Draft| Ok(draft.header(Algorithm::Es256, None)?.signed(&[7; 64])));
+    let script = ScriptedGrant::new().token(Token::dpop("a").unwrap());
+    let script = script.dpop(Dpop::signed_by(jwk, Algorithm::Es256, signer).unwrap());
+    let mut request = get(API_URL);
+    assert!(tokens(&script).authorize(&mut request).await.unwrap());
+    assert_eq!(request.headers()["authorization"], "DPoP a");
+    assert!(request.headers().contains_key("dpop"));
+}

@@ -8,6 +8,8 @@ mod never_bearer;
 mod nonces;
 mod rejected_tokens;
 mod remote_signers;
+#[cfg(feature = "jwt")]
+mod requests_of_grants;
 mod retried_nonces;
 mod slow_signers;
 mod token_requests;

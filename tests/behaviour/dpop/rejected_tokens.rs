@@ -1,16 +1,11 @@
 //! D19: which responses reject a bound token.
 
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
-
-use tower::util::BoxCloneSyncService;
-use tower::{BoxError, Layer, ServiceExt, service_fn};
-use tower_oauth2::grant::{Context, grant_fn};
+use tower::ServiceExt;
 use tower_oauth2::retry::{RejectionReason, TokenRejected};
 use tower_oauth2::{OAuth2Layer, Token};
 
 use super::{bound, bound_token, in_memory, unauthorized, with_nonce};
-use crate::support::{API_URL, Body, answer, authorization, get, mock_service, pass};
+use crate::support::{API_URL, answer, get, mock_service};
 
 /// A token that the API has accepted before is rejected, too.
 #[tokio::test(start_paused = true)]
@@ -54,31 +49,4 @@ async fn d18_the_response_of_a_proxy_rejects_nothing() {
         assert!(sent.await.unwrap().unwrap().extensions().get::<TokenRejected>().is_none(), "{status}");
         assert!(layer.tokens().peek().is_some(), "{status}");
     }
-}
-
-/// With a key in memory, a grant can call the API with the token in use, as with a Bearer token.
-#[cfg(feature = "jwt")]
-#[tokio::test(start_paused = true)]
-async fn a_grant_may_send_a_request_with_the_token_in_use() {
-    let inner = service_fn(async |request: http::Request<Body>| {
-        assert_eq!(authorization(&request), Some("DPoP a"));
-        assert!(request.headers().contains_key("dpop"));
-        Ok::<_, std::convert::Infallible>(answer(200, ""))
-    });
-    let own = Arc::new(OnceLock::<BoxCloneSyncService<http::Request<Body>, http::Response<Body>, BoxError>>::new());
-    let service = own.clone();
-    let grant = grant_fn(move |_: Context| {
-        let service = service.get().unwrap().clone();
-        async move {
-            let response = service.oneshot(get(API_URL)).await.unwrap();
-            assert_eq!(response.status(), 200);
-            Token::dpop("b")
-        }
-    });
-    let layer = OAuth2Layer::new(grant.dpop(in_memory()));
-    layer.tokens().set(Token::dpop("a").unwrap().with_expires_in(Duration::from_secs(3600)));
-    assert!(own.set(BoxCloneSyncService::new(layer.layer(inner))).is_ok());
-    assert_eq!(own.get().unwrap().clone().oneshot(get(API_URL)).await.unwrap().status(), 200);
-    pass(Duration::from_secs(1)).await;
-    assert_eq!(layer.tokens().refresh().await.unwrap().access_token(), "b");
 }
