@@ -40,7 +40,7 @@ fn row(kind: &Kind, size: usize, response: EndpointResponse) -> (String, Vec<f64
 
 fn suffix(response: EndpointResponse) -> &'static str {
     match response {
-        EndpointResponse::Token(_) => "",
+        EndpointResponse::Token(_) | EndpointResponse::BoundToken(_) => "",
         EndpointResponse::Unavailable => ", endpoint unavailable",
     }
 }
