@@ -74,12 +74,10 @@ impl ServerNonce {
         (self.origin == address.origin() && !self.is_sent.load(Ordering::Relaxed)).then_some(&self.nonce)
     }
 
-    /// Records that the nonce was sent to `address`. If a layer in between sends the request once more, for example after a 503, the last
-    /// nonce of the API is the better one.
-    pub(crate) fn mark_sent(&self, address: &Htu) {
-        if self.origin == address.origin() {
-            self.is_sent.store(true, Ordering::Relaxed);
-        }
+    /// Records that the request was sent. If a layer in between sends it once more, for example after a 503, the last nonce of the API is
+    /// the better one.
+    pub(crate) fn mark_sent(&self) {
+        self.is_sent.store(true, Ordering::Relaxed);
     }
 }
 

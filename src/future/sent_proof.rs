@@ -36,7 +36,7 @@ impl SentProof {
         let DpopProof { value, htu, nonce } = proof;
         insert_with_proof(request, token.header(), value);
         if let Some(RetryNonce(nonce)) = request.extensions().get() {
-            nonce.mark_sent(&htu);
+            nonce.mark_sent();
         }
         Self { sent: SentToken::new(token, cell), dpop: dpop.clone(), htu, nonce }
     }

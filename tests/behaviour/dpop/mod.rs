@@ -4,6 +4,7 @@ mod api_nonces;
 mod api_requests;
 mod authorization_requests;
 mod keys;
+mod mixed_tokens;
 mod never_bearer;
 mod nonces;
 mod rejected_tokens;

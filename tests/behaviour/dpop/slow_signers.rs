@@ -96,7 +96,7 @@ async fn the_service_of_a_failed_request_holds_no_permit() {
     drop(service);
 }
 
-/// A repeated request waits for a token, then for the inner service, and then for the signer.
+/// A repeated request waits for a newer token, and then for the signer.
 #[tokio::test(start_paused = true)]
 async fn d27_a_repeated_request_holds_no_permit_while_it_waits_for_the_signer() {
     let (key, gate, calls) = gated();
@@ -115,6 +115,28 @@ async fn d27_a_repeated_request_holds_no_permit_while_it_waits_for_the_signer() 
     pass(Duration::from_secs(1)).await;
     assert_eq!(calls.load(Ordering::SeqCst), 3);
     assert_permit_is_free(service, &mut server).await;
+    gate.add_permits(1);
+    assert_eq!(server.next_authorization().await, Some("DPoP b".to_owned()));
+    sent.await.unwrap().unwrap();
+}
+
+/// The token expires after the service was ready. The request waits for another one, then for the inner service, and then for the signer.
+#[tokio::test(start_paused = true)]
+async fn d27_a_deferred_request_holds_no_permit_while_it_waits_for_the_signer() {
+    let (key, gate, calls) = gated();
+    let (token_service, _forms) = token_endpoint(vec![answer(200, bound_token("b", 3600))]);
+    let layer = layer(key).token_service(token_service);
+    layer.tokens().set(Token::dpop("a").unwrap().with_expires_in(Duration::from_secs(60)));
+    let (mut service, mut server) = one_permit(&layer);
+    let other = service.clone();
+    let ready = service.ready().await.unwrap();
+    pass(Duration::from_secs(61)).await;
+    let sent = tokio::spawn(ready.call(get(API_URL)));
+    pass(Duration::from_secs(1)).await;
+    gate.add_permits(1);
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(calls.load(Ordering::SeqCst), 2, "one for the token request, and one for this request");
+    assert_permit_is_free(other, &mut server).await;
     gate.add_permits(1);
     assert_eq!(server.next_authorization().await, Some("DPoP b".to_owned()));
     sent.await.unwrap().unwrap();
