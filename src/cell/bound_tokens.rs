@@ -21,6 +21,31 @@ pub(crate) struct BoundKey<'a> {
     ath: &'a str,
 }
 
+/// The maximum number of proofs that a signer makes for one request.
+const MAX_PROOFS: u8 = 5;
+
+/// Counts the proofs that a signer makes for one request. Without a limit, a request whose tokens expire faster than its proofs are made would
+/// wait without end.
+#[derive(Debug, Default)]
+pub(crate) struct ProofCount(u8);
+
+impl ProofCount {
+    /// Counts one more proof.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Proof`] if there were too many.
+    pub(crate) fn next(&mut self) -> Result<(), Error> {
+        self.0 += 1;
+        if self.0 <= MAX_PROOFS {
+            return Ok(());
+        }
+        let why = "each time before the signer had made its DPoP proof, the token had expired or was replaced: \
+            the token must be valid for longer than a signature takes";
+        Err(Error::new(ErrorKind::Proof, why))
+    }
+}
+
 impl TokenCell {
     /// Returns whether the grant has a key that its tokens are bound to.
     pub(crate) fn has_key(&self) -> bool {
@@ -40,7 +65,7 @@ impl TokenCell {
                 "the token is bound to a DPoP key, and the grant has none: set it with `dpop`, or implement `Grant::dpop`"
             }
             Some(dpop) if bound.is_some_and(|bound| bound != dpop.thumbprint()) => {
-                "the token is bound to another DPoP key than that of the grant"
+                "the token is bound to another DPoP key than that of the grant: use the key that it was issued for, or log in again"
             }
             Some(dpop) => return Ok(Some(BoundKey { dpop, ath })),
         };

@@ -60,6 +60,7 @@ mod watchdog;
 mod loom_models;
 
 pub(crate) use self::acquire::Acquire;
+pub(crate) use self::bound_tokens::ProofCount;
 pub(crate) use self::cached::{CachedError, CachedToken, Freshness};
 pub(crate) use self::fast_path::CachedHeader;
 pub(crate) use self::fresh_flag::FreshFlag;

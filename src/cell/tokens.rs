@@ -8,6 +8,7 @@ use http::Request;
 use tokio::sync::watch;
 
 use super::acquire::Acquire;
+use super::bound_tokens::ProofCount;
 use super::cached::CachedToken;
 use super::keep_fresh::keep_fresh;
 use super::token_cell::TokenCell;
@@ -246,6 +247,7 @@ impl Tokens {
         if !policy.should_authorize(request)? {
             return Ok(false);
         }
+        let mut proofs = ProofCount::default();
         loop {
             let token = self.current().await?;
             let Some(key) = self.cell.bound_key(&token.token)? else {
@@ -254,7 +256,10 @@ impl Tokens {
             };
             let proof = match self.cell.prove(&key, request, &policy)? {
                 Proving::Done(proof) => proof,
-                Proving::Signing(signing) => signing.await?,
+                Proving::Signing(signing) => {
+                    proofs.next()?;
+                    signing.await?
+                }
             };
             // The token may have expired or have been replaced while a signer made the proof.
             if self.cell.may_send(&token) {

@@ -10,7 +10,7 @@ use super::attachment::{Attached, Attachment};
 use super::protocol::for_protocol;
 use super::sent_proof::{PendingProof, SentProof};
 use crate::authorize::AuthorizePolicy;
-use crate::cell::{Acquire, BoundedWait, CachedError, CachedToken, TokenCell, Waited};
+use crate::cell::{Acquire, BoundedWait, CachedError, CachedToken, ProofCount, TokenCell, Waited};
 use crate::dpop::DpopProof;
 use crate::error::{BoxError, Error};
 use crate::transport::Transport;
@@ -33,6 +33,7 @@ pub(crate) struct PendingToken {
     state: TokenWait,
     /// Whether a proof was made once more, because the inner service was not ready for a long time.
     has_proven_again: bool,
+    proofs: ProofCount,
 }
 
 /// What a request waits for.
@@ -51,7 +52,7 @@ impl PendingToken {
         newer_than: Option<u64>,
         state: TokenWait,
     ) -> Self {
-        Self { cell, policy, transport, newer_than, state, has_proven_again: false }
+        Self { cell, policy, transport, newer_than, state, has_proven_again: false, proofs: ProofCount::default() }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -124,6 +125,7 @@ impl PendingToken {
         match Attachment::new(request, token, &self.policy, &self.cell)? {
             Attachment::Attached(attached) => Ok(Some(attached)),
             Attachment::Pending(pending) => {
+                self.proofs.next()?;
                 self.state = TokenWait::Proof(pending);
                 Ok(None)
             }
