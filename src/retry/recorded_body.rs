@@ -108,9 +108,9 @@ impl<B: Body + Unpin> RecordedBody<B> {
 
 impl<B: Body> RecordedBody<B> {
     /// Returns a copy of the body, if the whole body was recorded. `hint` is the size hint before it was sent.
-    pub(super) fn repeated(recording: &Recording, hint: SizeHint) -> Option<Self> {
+    pub(super) fn repeated(recording: &Recording, hint: &SizeHint) -> Option<Self> {
         let ahead = recording.whole()?.into_iter().map(Ok).collect();
-        Some(Self { ahead, rest: None, recording: Recording::new(0), hint })
+        Some(Self { ahead, rest: None, recording: Recording::new(0), hint: subtract(hint, 0) })
     }
 }
 

@@ -157,7 +157,7 @@ impl Repeatable {
     /// Returns a copy of the request, if `response` rejects its token and the whole body was recorded.
     fn repeat<B: Body, R>(&mut self, response: &Response<R>) -> Option<Request<RecordedBody<B>>> {
         let rejected = self.repetitions.next(response)?;
-        let body = RecordedBody::repeated(&self.body, self.hint)?;
+        let body = RecordedBody::repeated(&self.body, &self.hint)?;
         rejected.prepare_retry(&mut self.head);
         Some(self.head.clone().map(|()| body))
     }
