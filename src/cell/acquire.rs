@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::attempt::Trigger;
 use super::cached::{CachedError, CachedToken};
 use super::decisions::{Lookup, RefreshDecision};
 use super::reentrancy::is_reentrant;
@@ -95,12 +94,10 @@ impl TokenCell {
     /// Starts a refresh or joins the running one. Checks the state again first, because another caller may have obtained a token meanwhile.
     pub(super) fn start_refresh(
         self: &Arc<Self>,
-        trigger: impl Into<Trigger>,
+        reason: Reason,
         newer_than: Option<u64>,
         transport: Option<Transport>,
     ) -> Acquire {
-        let trigger = trigger.into();
-        let reason = trigger.reason;
         // Cloning and dropping the transport and the span can run user code, so both happen without the lock.
         let transport = transport.or_else(|| self.transports.newest());
         let mut start = transport.map(|transport| (transport, CallerSpan::current()));
@@ -124,7 +121,7 @@ impl TokenCell {
             if let Some(task) = state.running_task() {
                 (task.clone(), false)
             } else if let Some((transport, caller)) = start.take() {
-                (self.new_task(state, options, trigger, transport, caller), true)
+                (self.new_task(state, options, reason, transport, caller), true)
             } else {
                 return failed(ErrorKind::NoTransport);
             }
@@ -159,6 +156,6 @@ fn lookup(locked: &LockedState, newer_than: Option<u64>) -> Lookup<Arc<Task>> {
     }
 }
 
-pub(super) fn failed(kind: ErrorKind) -> Acquire {
+fn failed(kind: ErrorKind) -> Acquire {
     Acquire::Failed(CachedError::for_one_caller(Error::new(kind, "")))
 }

@@ -43,8 +43,6 @@ pub(crate) struct TokenCell {
     /// The key that the tokens are bound to.
     pub(super) dpop: Option<Dpop>,
     pub(super) reject_when: ArcSwapOption<Box<RejectWhen>>,
-    /// Whether a challenge that demands another token starts a refresh.
-    pub(super) steps_up: AtomicBool,
     changes: watch::Sender<Option<Token>>,
     pub(super) waiters: Waiters,
     pub(super) transports: Transports,
@@ -96,7 +94,6 @@ impl TokenCell {
                 dpop: grant.dpop(),
                 grant: grant.boxed(),
                 reject_when: ArcSwapOption::empty(),
-                steps_up: AtomicBool::new(false),
                 changes: watch::Sender::new(None),
                 waiters: Waiters::default(),
                 transports: Transports::default(),

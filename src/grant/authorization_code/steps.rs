@@ -147,8 +147,7 @@ impl AuthorizationCode {
             Some(verifier) => form.param("code_verifier", verifier.expose()),
             None => form,
         };
-        let token = self.config.endpoint.token(http, self.config.parameters.without_scope(form)).await?;
-        Ok(self.config.record_login(token, None))
+        self.config.endpoint.token(http, self.config.parameters.without_scope(form)).await
     }
 
     /// Returns what the response to this login must contain.
