@@ -32,6 +32,16 @@ pub(crate) fn endpoint_url(name: &str, url: impl IntoUrl) -> Result<Url, Error> 
     parse(name, url, &["http", "https"], "must begin with https://")
 }
 
+/// Parses an identifier that is compared as text, such as an issuer. It is an address of an endpoint.
+///
+/// The URL parser ignores spaces around the address and line breaks within it, and the comparison does not.
+pub(crate) fn identifier_url(name: &str, text: &str) -> Result<Url, Error> {
+    if text.chars().any(|character| character.is_whitespace() || character.is_control()) {
+        return Err(Error::argument(name, "must not contain spaces or line breaks"));
+    }
+    endpoint_url(name, text)
+}
+
 /// Parses the address of an origin, which may also be `ws` or `wss`.
 pub(crate) fn origin_url(name: &str, url: impl IntoUrl) -> Result<Url, Error> {
     parse(name, url, &["http", "https", "ws", "wss"], "must begin with https:// or wss://")

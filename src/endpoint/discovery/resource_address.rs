@@ -31,11 +31,7 @@ impl ResourceId {
     ///
     /// If it is no URL that requests can be sent to, or is `http://` and its host is not loopback.
     pub(super) fn parse(resource: &str) -> Result<Self, Error> {
-        // The URL parser ignores spaces around the address and line breaks within it, and the comparison of identifiers does not.
-        if resource.chars().any(|character| character.is_whitespace() || character.is_control()) {
-            return Err(Error::argument("resource", "must not contain spaces or line breaks"));
-        }
-        let url = into_url::endpoint_url("resource", resource)?;
+        let url = into_url::identifier_url("resource", resource)?;
         into_url::deny_cleartext("resource", &url)?;
         Ok(Self { text: resource.to_owned(), url })
     }
