@@ -8,7 +8,7 @@ use tower_oauth2::Token;
 use tower_oauth2::dpop::Dpop;
 use tower_oauth2::jwt::{Algorithm, Key};
 
-use crate::foreign_verifiers::{installation, run, script};
+use crate::foreign_verifiers::{compare, installation, run, script};
 use crate::support::pem;
 
 /// A proof by each algorithm for a token request, for an API request, and for an API that demands a nonce.
@@ -59,17 +59,6 @@ const ALL: [(&str, Algorithm); 6] = [
     // PyJWT supports it as EdDSA only.
     ("ed25519.pkcs8.pem", Algorithm::Ed25519),
 ];
-
-fn compare(cases: &Value, results: &Value, has_thumbprints: bool) {
-    let (cases, results) = (cases.as_array().unwrap(), results.as_array().unwrap());
-    assert_eq!(cases.len(), results.len());
-    for (case, result) in cases.iter().zip(results) {
-        assert_eq!(case["algorithm"], result["algorithm"]);
-        if has_thumbprints {
-            assert_eq!(case["thumbprint"], result["thumbprint"]);
-        }
-    }
-}
 
 #[tokio::test]
 async fn jose_accepts_the_proofs_of_each_algorithm() {

@@ -87,7 +87,8 @@ fn without(cases: &[Value], algorithms: &[&str]) -> Value {
     cases.iter().filter(|case| !algorithms.contains(&case["algorithm"].as_str().unwrap())).cloned().collect()
 }
 
-fn compare(cases: &Value, results: &Value, has_thumbprints: bool) {
+/// Compares what a verifier has read with the cases that it was given.
+pub(crate) fn compare(cases: &Value, results: &Value, has_thumbprints: bool) {
     let (cases, results) = (cases.as_array().unwrap(), results.as_array().unwrap());
     assert_eq!(cases.len(), results.len());
     for (case, result) in cases.iter().zip(results) {

@@ -12,6 +12,7 @@ mod remote_signers;
 #[cfg(feature = "jwt")]
 mod requests_of_grants;
 mod retried_nonces;
+mod signers;
 mod slow_signers;
 mod token_requests;
 mod token_types;

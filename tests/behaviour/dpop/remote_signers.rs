@@ -5,62 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::Response;
-use serde_json::json;
-use tokio::sync::{Notify, Semaphore};
-use tower::limit::ConcurrencyLimit;
-use tower::{BoxError, Layer, Service, ServiceExt};
+use tokio::sync::Notify;
+use tower::ServiceExt;
 use tower_oauth2::dpop::Dpop;
 use tower_oauth2::grant::ClientCredentials;
-use tower_oauth2::jwt::{Algorithm, Draft, Signed, Signer, signer_fn};
+use tower_oauth2::jwt::{Draft, signer_fn};
 use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token, Tokens};
 
+use super::signers::{gated, one_permit, remote, signed};
 use super::{bound, proof};
-use crate::support::{API_URL, Body, Inner, Server, answer, authorization, get, mock_service, ours, pass};
-
-fn remote(signer: impl Signer) -> Dpop {
-    let jwk = json!({"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA"}).to_string();
-    Dpop::signed_by(&jwk, Algorithm::Es256, signer).unwrap()
-}
-
-fn signed(draft: Draft) -> Result<Signed, Error> {
-    Ok(draft.header(Algorithm::Es256, None)?.signed(&[7; 64]))
-}
-
-/// A signer that waits for a permit, and the number of its calls.
-fn gated() -> (Dpop, Arc<Semaphore>, Arc<AtomicUsize>) {
-    let (gate, calls) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (waiting, counted) = (gate.clone(), calls.clone());
-    let signer = signer_fn(move |draft: Draft| {
-        counted.fetch_add(1, Ordering::SeqCst);
-        let gate = waiting.clone();
-        async move {
-            gate.acquire().await.unwrap().forget();
-            signed(draft)
-        }
-    });
-    (remote(signer), gate, calls)
-}
+use crate::support::{API_URL, answer, authorization, get, mock_service, ours, pass};
 
 fn layer(key: Dpop) -> OAuth2Layer<ClientCredentials> {
     let layer = OAuth2Layer::new(bound(key));
     layer.tokens().set(Token::dpop("a").unwrap());
     layer
-}
-
-/// A service with one permit, and the mock server behind it.
-fn one_permit<G>(
-    layer: &OAuth2Layer<G>,
-) -> (
-    impl Service<http::Request<Body>, Response = Response<Body>, Error = BoxError, Future: Send> + Clone + Send + 'static,
-    Server,
-)
-where
-    G: 'static,
-{
-    let (inner, handle) = tower_test::mock::pair();
-    let inner: Inner = inner;
-    (layer.layer(ConcurrencyLimit::new(inner, 1)), Server::from(handle))
 }
 
 #[tokio::test(start_paused = true)]

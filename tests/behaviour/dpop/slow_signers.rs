@@ -8,19 +8,17 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::Response;
-use serde_json::json;
-use tokio::sync::Semaphore;
 use tokio_test::assert_pending;
-use tower::limit::ConcurrencyLimit;
 use tower::retry::RetryLayer;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth2::dpop::Dpop;
 use tower_oauth2::grant::ClientCredentials;
-use tower_oauth2::jwt::{Algorithm, Draft, signer_fn};
+use tower_oauth2::jwt::{Draft, signer_fn};
 use tower_oauth2::retry::RetryUnauthorized;
 use tower_oauth2::route::ThroughService;
-use tower_oauth2::{ErrorKind, OAuth2, OAuth2Layer, Token};
+use tower_oauth2::{ErrorKind, OAuth2Layer, Token};
 
+use super::signers::{gated, one_permit, remote, signed};
 use super::{bound, bound_token, unauthorized};
 use crate::support::{
     API_URL, Body, Inner, Server, answer, authorization, get, grant, mock_service, ours, pass, token_endpoint,
@@ -28,35 +26,10 @@ use crate::support::{
 
 const OTHER_URL: &str = "https://other.example.com/";
 
-/// A key whose signer waits for a permit, and the number of its calls.
-fn gated() -> (Dpop, Arc<Semaphore>, Arc<AtomicUsize>) {
-    let (gate, calls) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (waiting, counted) = (gate.clone(), calls.clone());
-    let signer = signer_fn(move |draft: Draft| {
-        counted.fetch_add(1, Ordering::SeqCst);
-        let gate = waiting.clone();
-        async move {
-            gate.acquire().await.unwrap().forget();
-            Ok(draft.header(Algorithm::Es256, None)?.signed(&[7; 64]))
-        }
-    });
-    let jwk = json!({"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA"}).to_string();
-    (Dpop::signed_by(&jwk, Algorithm::Es256, signer).unwrap(), gate, calls)
-}
-
 fn layer(key: Dpop) -> OAuth2Layer<ClientCredentials> {
     let layer = OAuth2Layer::new(bound(key)).origin("https://api.example.com").unwrap();
     layer.tokens().set(Token::dpop("a").unwrap());
     layer
-}
-
-/// A service with one permit, and the mock server behind it.
-fn one_permit<G, T>(layer: &OAuth2Layer<G, T>) -> (OAuth2<ConcurrencyLimit<Inner>, G, T>, Server)
-where
-    OAuth2Layer<G, T>: Layer<ConcurrencyLimit<Inner>, Service = OAuth2<ConcurrencyLimit<Inner>, G, T>>,
-{
-    let (inner, handle) = tower_test::mock::pair();
-    (layer.layer(ConcurrencyLimit::new(inner, 1)), Server::from(handle))
 }
 
 /// Asserts that the only permit is free: a request without a token is sent.
@@ -300,15 +273,13 @@ fn futures_block_on<F: Future>(future: F) -> F::Output {
 /// A layer whose tokens are valid for five seconds. Every other signature takes ten: those of the API requests.
 fn short_lived() -> OAuth2Layer<ClientCredentials, ThroughService> {
     let calls = AtomicUsize::new(0);
-    let signer = signer_fn(move |draft: Draft| {
+    let key = remote(signer_fn(move |draft: Draft| {
         let is_api = calls.fetch_add(1, Ordering::SeqCst) % 2 == 1;
         async move {
             pass(Duration::from_secs(if is_api { 10 } else { 0 })).await;
-            Ok(draft.header(Algorithm::Es256, None)?.signed(&[7; 64]))
+            signed(draft)
         }
-    });
-    let jwk = json!({"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA"}).to_string();
-    let key = Dpop::signed_by(&jwk, Algorithm::Es256, signer).unwrap();
+    }));
     let token_service =
         service_fn(async |_: http::Request<Body>| Ok::<_, Infallible>(answer(200, bound_token("a", 5))));
     OAuth2Layer::new(bound(key)).token_service(token_service)

@@ -7,14 +7,14 @@ use std::time::Duration;
 use serde_json::json;
 use tower::ServiceExt;
 use tower_oauth2::client::Client;
-use tower_oauth2::dpop::Dpop;
 use tower_oauth2::endpoint::{RevocationEndpoint, TokenEndpoint};
 use tower_oauth2::form::Form;
 use tower_oauth2::grant::{AuthorizationCode, DeviceCode, Grant, RefreshToken};
-use tower_oauth2::jwt::{Algorithm, Draft, signer_fn};
+use tower_oauth2::jwt::{Draft, signer_fn};
 use tower_oauth2::transport::Transport;
 use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token};
 
+use super::signers::remote;
 use super::{bound, bound_token, demand, dpop, proof};
 use crate::support::{API_URL, Server, TOKEN_URL, answer, form, get, mock_service, ours};
 
@@ -142,19 +142,12 @@ async fn a_revocation_request_has_no_proof() {
     revoked.await.unwrap().unwrap();
 }
 
-fn signed_by<Fut>(signer: impl Fn(Draft) -> Fut + Send + Sync + 'static) -> Dpop
-where
-    Fut: Future<Output = Result<tower_oauth2::jwt::Signed, Error>> + Send + 'static,
-{
-    let jwk = r#"{"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA"}"#;
-    Dpop::signed_by(jwk, Algorithm::Es256, signer_fn(signer)).unwrap()
-}
-
 /// Nothing is sent, and the refresh token is kept.
 #[tokio::test(start_paused = true)]
 async fn a_signer_that_fails_or_never_returns_fails_the_token_request() {
-    let fails = signed_by(async |_| Err(Error::caused_by(ErrorKind::Proof, "the KMS cannot be reached")));
-    let never = signed_by(async |_| pending().await);
+    let fails =
+        remote(signer_fn(async |_: Draft| Err(Error::caused_by(ErrorKind::Proof, "the KMS cannot be reached"))));
+    let never = remote(signer_fn(async |_: Draft| pending().await));
     for (dpop, why) in [(fails, "the KMS cannot be reached"), (never, "30s")] {
         let grant = RefreshToken::new(TOKEN_URL, Client::public("id"), "r").unwrap().dpop(dpop);
         let (service, mut server) = mock_service(&OAuth2Layer::new(grant));
