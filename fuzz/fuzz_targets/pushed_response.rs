@@ -14,8 +14,8 @@ use tower_oauth2::grant::{Authorization, AuthorizationCode};
 use tower_oauth2::transport::Transport;
 use tower_oauth2::{Error, ErrorKind};
 use tower_oauth2_fuzz::{
-    Ending, Fields, Placeholders, Request, SECRET, ServerResponse, TOKEN_URL, contains_secret, error_code, error_text,
-    form, in_virtual_time, members,
+    Fields, Placeholders, Request, SECRET, ServerResponse, TOKEN_URL, contains_secret, error_code, error_text, form,
+    in_virtual_time, members,
 };
 
 const PAR_URL: &str = "https://auth.example.com/par";
@@ -115,18 +115,13 @@ fn has_expected_kind(error: &Error, response: &ServerResponse, state: &str) {
     let text = error_text(error);
     assert!(!text.contains(SECRET) && !text.contains(state), "{text}");
     let (kind, code) = (error.kind(), error.oauth().map(|oauth| oauth.error()));
-    match response.ending {
-        Ending::Fails => return assert_eq!(kind, ErrorKind::Transport),
-        Ending::Silent => return assert_eq!(kind, ErrorKind::Timeout),
-        _ => assert_eq!(error.status(), Some(response.status)),
+    if !response.has_status() {
+        return assert_eq!(Some(kind), response.decided_kind());
     }
-    let possible = match (response.status.as_u16(), response.ending) {
-        (300..=399, _) => kind == ErrorKind::Redirected,
-        (408 | 429 | 500..=599, _) => kind == ErrorKind::Overloaded,
-        (_, Ending::Breaks) => kind == ErrorKind::Transport,
-        (_, Ending::Stalls) => kind == ErrorKind::Timeout,
-        (_, Ending::Endless | Ending::Huge) => kind == ErrorKind::Malformed,
-        _ => match kind {
+    assert_eq!(error.status(), Some(response.status));
+    let possible = match response.decided_kind() {
+        Some(decided) => kind == decided,
+        None => match kind {
             ErrorKind::Malformed => response.status.is_success() && code.is_none(),
             ErrorKind::NotOAuth => !response.status.is_success() && code.is_none(),
             ErrorKind::Overloaded => matches!(code, Some("server_error" | "temporarily_unavailable")),

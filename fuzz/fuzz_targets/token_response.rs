@@ -15,7 +15,7 @@ use tower_oauth2::form::Form;
 use tower_oauth2::transport::Transport;
 use tower_oauth2::{Error, ErrorKind, Token};
 use tower_oauth2_fuzz::{
-    Ending, Placeholders, REFRESH, Request, SECRET, ServerResponse, TOKEN_URL, contains, contains_secret, error_code,
+    Placeholders, REFRESH, Request, SECRET, ServerResponse, TOKEN_URL, contains, contains_secret, error_code,
     error_text, form, in_virtual_time, is_credential, members,
 };
 
@@ -92,19 +92,13 @@ fn has_expected_kind(error: &Error, response: &ServerResponse) {
         }
     }
     let (kind, code) = (error.kind(), error.oauth().map(|oauth| oauth.error()));
-    match response.ending {
-        Ending::Fails => return assert_eq!(kind, ErrorKind::Transport),
-        Ending::Silent => return assert_eq!(kind, ErrorKind::Timeout),
-        _ => assert_eq!(error.status(), Some(response.status)),
+    if !response.has_status() {
+        return assert_eq!(Some(kind), response.decided_kind());
     }
-    let possible = match (response.status.as_u16(), response.ending) {
-        (300..=399, _) => kind == ErrorKind::Redirected,
-        // The status of an overloaded server takes precedence over its error code.
-        (408 | 429 | 500..=599, _) => kind == ErrorKind::Overloaded,
-        (_, Ending::Breaks) => kind == ErrorKind::Transport,
-        (_, Ending::Stalls) => kind == ErrorKind::Timeout,
-        (_, Ending::Endless | Ending::Huge) => kind == ErrorKind::Malformed,
-        _ => match kind {
+    assert_eq!(error.status(), Some(response.status));
+    let possible = match response.decided_kind() {
+        Some(decided) => kind == decided,
+        None => match kind {
             ErrorKind::Malformed => response.status.is_success() && code.is_none(),
             // A code that repeats a secret is dropped.
             ErrorKind::RequestRejected => {

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::{Frame, SizeHint};
+use tower_oauth2::ErrorKind;
 
 use crate::Response;
 
@@ -94,6 +95,26 @@ impl ServerResponse {
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         Ok(response)
+    }
+
+    /// Returns the kind of the error if the ending or the status decides it; `None` if the body does.
+    pub fn decided_kind(&self) -> Option<ErrorKind> {
+        Some(match (self.status.as_u16(), self.ending) {
+            (_, Ending::Fails) => ErrorKind::Transport,
+            (_, Ending::Silent) => ErrorKind::Timeout,
+            (300..=399, _) => ErrorKind::Redirected,
+            // The status of an overloaded server takes precedence over its error code.
+            (408 | 429 | 500..=599, _) => ErrorKind::Overloaded,
+            (_, Ending::Breaks) => ErrorKind::Transport,
+            (_, Ending::Stalls) => ErrorKind::Timeout,
+            (_, Ending::Endless | Ending::Huge) => ErrorKind::Malformed,
+            _ => return None,
+        })
+    }
+
+    /// Returns whether the head of the response arrives.
+    pub fn has_status(&self) -> bool {
+        !matches!(self.ending, Ending::Fails | Ending::Silent)
     }
 
     pub fn is_complete(&self) -> bool {
