@@ -44,6 +44,7 @@ pub struct TokenRejected(Rejection);
 enum Rejection {
     Token { generation: u64, is_retryable: bool },
     Nonce(ServerNonce),
+    Challenge { generation: u64 },
 }
 
 /// Why an API rejected a request that carried a token. [`TokenRejected::reason`] returns it.
@@ -58,6 +59,9 @@ pub enum RejectionReason {
     ///
     /// [RFC 9449 §9]: https://www.rfc-editor.org/rfc/rfc9449#section-9
     Nonce,
+    /// The token is valid, and not sufficient: the API demands another scope, another login or other claims. A token that has them is being
+    /// obtained: see [`OAuth2Layer::step_up`](crate::OAuth2Layer::step_up).
+    Challenge,
 }
 
 /// Makes the layer wait for a token newer than the one of this generation, before it sends the request.
@@ -67,6 +71,10 @@ pub(crate) struct NewerThan(pub(crate) u64);
 /// The nonce of the response that demanded it. Where a nonce is good for one request only, another request may have used the last one.
 #[derive(Clone, Debug)]
 pub(crate) struct RetryNonce(pub(crate) ServerNonce);
+
+/// Marks a request that is repeated because of a challenge. If it is challenged again, the refresh for it was fruitless.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RepeatedForChallenge;
 
 impl TokenRejected {
     /// Creates the mark for the token of `generation`. It is retryable if a newer token exists or a refresh may obtain one now.
@@ -79,6 +87,11 @@ impl TokenRejected {
         Self(Rejection::Nonce(nonce))
     }
 
+    /// Creates the mark for a challenge to the token of `generation`, for which a refresh runs.
+    pub(crate) fn challenge(generation: u64) -> Self {
+        Self(Rejection::Challenge { generation })
+    }
+
     /// Returns the mark of a response if a retry of its request may succeed.
     pub(crate) fn retryable<R>(response: &Response<R>) -> Option<&Self> {
         response.extensions().get::<Self>().filter(|rejected| rejected.is_retryable())
@@ -89,6 +102,7 @@ impl TokenRejected {
         match self.0 {
             Rejection::Token { .. } => RejectionReason::Token,
             Rejection::Nonce(_) => RejectionReason::Nonce,
+            Rejection::Challenge { .. } => RejectionReason::Challenge,
         }
     }
 
@@ -99,7 +113,7 @@ impl TokenRejected {
     pub fn is_retryable(&self) -> bool {
         match self.0 {
             Rejection::Token { is_retryable, .. } => is_retryable,
-            Rejection::Nonce(_) => true,
+            Rejection::Nonce(_) | Rejection::Challenge { .. } => true,
         }
     }
 
@@ -118,6 +132,11 @@ impl TokenRejected {
             }
             Rejection::Nonce(nonce) => {
                 extensions.insert(RetryNonce(nonce.clone()));
+            }
+            Rejection::Challenge { generation } => {
+                extensions.insert(NewerThan(*generation));
+                extensions.insert(RepeatedForChallenge);
+                extensions.remove::<RetryNonce>();
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::attempt::Trigger;
 use super::cached::{CachedError, CachedToken};
 use super::decisions::{Lookup, RefreshDecision};
 use super::reentrancy::is_reentrant;
@@ -94,10 +95,12 @@ impl TokenCell {
     /// Starts a refresh or joins the running one. Checks the state again first, because another caller may have obtained a token meanwhile.
     pub(super) fn start_refresh(
         self: &Arc<Self>,
-        reason: Reason,
+        trigger: impl Into<Trigger>,
         newer_than: Option<u64>,
         transport: Option<Transport>,
     ) -> Acquire {
+        let trigger = trigger.into();
+        let reason = trigger.reason;
         // Cloning and dropping the transport and the span can run user code, so both happen without the lock.
         let transport = transport.or_else(|| self.transports.newest());
         let mut start = transport.map(|transport| (transport, CallerSpan::current()));
@@ -121,7 +124,7 @@ impl TokenCell {
             if let Some(task) = state.running_task() {
                 (task.clone(), false)
             } else if let Some((transport, caller)) = start.take() {
-                (self.new_task(state, options, reason, transport, caller), true)
+                (self.new_task(state, options, trigger, transport, caller), true)
             } else {
                 return failed(ErrorKind::NoTransport);
             }
@@ -156,6 +159,6 @@ fn lookup(locked: &LockedState, newer_than: Option<u64>) -> Lookup<Arc<Task>> {
     }
 }
 
-fn failed(kind: ErrorKind) -> Acquire {
+pub(super) fn failed(kind: ErrorKind) -> Acquire {
     Acquire::Failed(CachedError::for_one_caller(Error::new(kind, "")))
 }

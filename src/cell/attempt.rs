@@ -1,6 +1,6 @@
 //! The inputs of a refresh: its reason and the token that it replaces.
 
-use crate::challenge::Challenge;
+use crate::challenge::{Challenge, Demand};
 use crate::grant::{Intervention, Reason};
 use crate::token::Token;
 
@@ -8,8 +8,10 @@ use crate::token::Token;
 #[derive(Clone, Debug)]
 pub(super) struct Trigger {
     pub(super) reason: Reason,
-    /// The challenge of the response that rejected the token.
+    /// The challenge of the response that rejected the token, or that demands another one.
     pub(super) challenge: Option<Challenge>,
+    /// What challenges demand of the token, if they are the reason.
+    pub(super) demand: Option<Demand>,
 }
 
 /// The state of the cell when a refresh started.
@@ -18,6 +20,7 @@ pub(super) struct Attempt {
     pub(super) previous: Option<Token>,
     pub(super) reason: Reason,
     pub(super) challenge: Option<Challenge>,
+    pub(super) demand: Option<Demand>,
     /// The last `set` or `forget`, if no token was obtained since.
     pub(super) intervention: Option<Intervention>,
     /// The generation of the previous token.
@@ -28,6 +31,6 @@ pub(super) struct Attempt {
 
 impl From<Reason> for Trigger {
     fn from(reason: Reason) -> Self {
-        Self { reason, challenge: None }
+        Self { reason, challenge: None, demand: None }
     }
 }

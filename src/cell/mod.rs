@@ -27,6 +27,7 @@
 //! | `refresh`, `reentrancy` | the start and the end of a refresh, and the call of the grant |
 //! | `acquire`, `wait_future`, `max_wait` | how a caller gets a token, an error, or a future, and the time limit of that future |
 //! | `responses` | responses that accept or reject the token |
+//! | `challenges`, `challenge_series` | challenges that demand another token, and when they start a refresh |
 //! | `bound_tokens` | tokens that are bound to a key |
 //! | `tokens`, `keep_fresh` | the public handle, its `flush` and its `keep_fresh` |
 
@@ -34,6 +35,8 @@ mod acquire;
 mod attempt;
 mod bound_tokens;
 mod cached;
+mod challenge_series;
+mod challenges;
 mod decisions;
 mod fast_path;
 mod fresh_flag;

@@ -48,6 +48,7 @@ impl TokenCell {
                     .with_previous(attempt.previous.clone())
                     .with_reason(attempt.reason)
                     .with_challenge(attempt.challenge.clone())
+                    .with_demand(attempt.demand.clone())
                     .with_intervention(attempt.intervention)
                     .with_sink(cell.clone())
                     .with_stall_timeout(stall_timeout);
@@ -76,7 +77,7 @@ impl TokenCell {
     }
 
     fn complete(
-        &self,
+        self: &Arc<Self>,
         attempt: &Attempt,
         task: &Weak<Task>,
         result: Result<Token, Error>,
@@ -106,6 +107,7 @@ impl TokenCell {
             },
             has_valid_token: self.freshness() != Freshness::Stale,
         });
+        self.start_waiting_challenge();
     }
 
     /// Cancels a task that makes no progress. Its waiters get an error, and the next refresh may start after the back-off.

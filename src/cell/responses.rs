@@ -43,7 +43,7 @@ impl TokenCell {
 
     /// Returns whether every response must be reported to the cell, not only rejections.
     pub(crate) fn observes_responses(&self) -> bool {
-        self.awaiting_acceptance.load(Ordering::Relaxed) || self.reject_when.load().is_some()
+        self.awaiting_acceptance.load(Ordering::Relaxed) || self.steps_up() || self.reject_when.load().is_some()
     }
 
     /// Records that a response has accepted the token of `generation`.
@@ -86,7 +86,7 @@ impl TokenCell {
         }
         // Cloning and dropping the transport and the span can run user code, so both happen without the lock.
         let mut start = self.transports.newest().map(|transport| (transport, CallerSpan::current()));
-        let trigger = Trigger { reason: Reason::Rejected, challenge };
+        let trigger = Trigger { reason: Reason::Rejected, challenge, demand: None };
         let is_reentrant = is_reentrant(self.id());
         let (outcome, task) = self.update(|state, options, now, inputs| {
             let can_start = !is_reentrant && start.is_some();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::attempt::Attempt;
 use super::cached::{CachedError, CachedToken};
+use super::challenge_series::ChallengeSeries;
 use super::decisions::{Completion, OfferOutcome, RejectionOutcome};
 use super::rejection_backoff::RejectionBackoff;
 use super::timing::Timing;
@@ -35,6 +36,7 @@ pub(super) struct TokenState<F> {
     /// The running refresh task.
     task: Option<F>,
     rejections: RejectionBackoff,
+    pub(super) challenges: ChallengeSeries,
     /// The generation of the newest token. A rejection or a result of an older generation has no effect.
     generation: u64,
     /// The number of calls of `set` and `forget`. A refresh that started in an earlier epoch has no effect.
@@ -70,6 +72,7 @@ impl<F: Clone> TokenState<F> {
             failures_in_a_row: 0,
             task: None,
             rejections: RejectionBackoff::default(),
+            challenges: ChallengeSeries::default(),
             generation,
             epoch: 0,
         }
@@ -147,6 +150,13 @@ impl<F: Clone> TokenState<F> {
     }
 
     fn fail(&mut self, attempt: &Attempt, error: Error, now: Now, inputs: &Inputs<'_>) -> CachedError {
+        // The token stays in use for everything that does not need more, so the error is only for the requests that do.
+        if let (Some(demand), Some(_)) = (&attempt.demand, self.current()) {
+            let wait = inputs.timing.backoff(1, inputs.jitter, error.retry_after());
+            let error = CachedError::new(error, wait, now, self.epoch);
+            self.challenges.record_failure(demand, attempt.generation, error.retry);
+            return error;
+        }
         self.rejections.record_failure(now, inputs.timing);
         if self.blocked == Some(Blocked::Withheld) {
             self.blocked = None;
@@ -276,6 +286,7 @@ impl<F: Clone> TokenState<F> {
     /// Detaches the running refresh task. It continues, but its result has no effect.
     fn supersede_refresh(&mut self) {
         self.rejections = RejectionBackoff::default();
+        self.challenges.reset();
         self.epoch += 1;
         self.task = None;
     }

@@ -43,6 +43,8 @@ pub(crate) struct TokenCell {
     /// The key that the tokens are bound to.
     pub(super) dpop: Option<Dpop>,
     pub(super) reject_when: ArcSwapOption<Box<RejectWhen>>,
+    /// Whether a challenge that demands another token starts a refresh.
+    pub(super) steps_up: AtomicBool,
     changes: watch::Sender<Option<Token>>,
     pub(super) waiters: Waiters,
     pub(super) transports: Transports,
@@ -94,6 +96,7 @@ impl TokenCell {
                 dpop: grant.dpop(),
                 grant: grant.boxed(),
                 reject_when: ArcSwapOption::empty(),
+                steps_up: AtomicBool::new(false),
                 changes: watch::Sender::new(None),
                 waiters: Waiters::default(),
                 transports: Transports::default(),

@@ -14,6 +14,7 @@ use super::keep_fresh::keep_fresh;
 use super::token_cell::TokenCell;
 use super::wait_future::Waited;
 use crate::authorize::{SharedPolicy, insert_with_proof};
+use crate::challenge::Challenge;
 use crate::dpop::Proving;
 use crate::endpoint::RevocationEndpoint;
 use crate::error::{Error, ErrorKind};
@@ -123,6 +124,55 @@ impl Tokens {
                     may_repeat = false;
                 }
                 Waited::Failed(error) => return Err(error.error),
+            }
+        }
+    }
+
+    /// Obtains a token that has what a challenge of an API demands, such as another scope or a fresher login. A grant with a person starts a
+    /// login, even if [`step_up`](crate::OAuth2Layer::step_up) is not set.
+    ///
+    /// It is for a program that asks its user first:
+    ///
+    /// ```
+    /// use http::HeaderMap;
+    /// use tower_oauth2::{Challenge, Error, Tokens};
+    ///
+    /// /// Returns whether the request can be sent again.
+    /// async fn handle_403(tokens: &Tokens, headers: &HeaderMap, user_agrees: bool) -> Result<bool, Error> {
+    ///     let challenges = Challenge::parse(headers);
+    ///     let Some(challenge) = challenges.iter().find(|it| it.error() == Some("insufficient_scope") && user_agrees) else {
+    ///         return Ok(false);
+    ///     };
+    ///     tokens.step_up(challenge).await?;
+    ///     Ok(true)
+    /// }
+    /// # let _ = handle_403;
+    /// ```
+    ///
+    /// If a refresh is running, it waits for its end first. It ignores earlier failures.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the challenge demands nothing that a token can have; otherwise as
+    /// [`Tokens::refresh`]. After an error the current token stays in use.
+    ///
+    /// # Cancel safety
+    ///
+    /// Like [`Tokens::get`].
+    pub async fn step_up(&self, challenge: &Challenge) -> Result<Token, Error> {
+        let trigger = self.cell.step_up_trigger(challenge)?;
+        loop {
+            let wait_future = match self.cell.force_step_up(&trigger) {
+                Acquire::Token(token) => return Ok(token.token.clone()),
+                Acquire::Failed(error) => return Err(error.error),
+                Acquire::Wait(wait_future) => wait_future,
+            };
+            let is_own = wait_future.asks_for(&trigger);
+            match wait_future.await {
+                Waited::Token(token) if is_own => return Ok(token.token.clone()),
+                Waited::Failed(error) if is_own => return Err(error.error),
+                // Another refresh has ended, or another token was set.
+                Waited::Token(_) | Waited::Failed(_) | Waited::Superseded => {}
             }
         }
     }

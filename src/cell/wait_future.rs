@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::attempt::Trigger;
 use super::cached::{CachedError, CachedToken};
 use super::decisions::Lookup;
 use super::refresh_task::Progress;
@@ -54,6 +55,12 @@ impl WaitFuture {
     /// Returns whether another caller had started the refresh, and for a reason other than `reason`.
     pub(super) fn has_joined_other_than(&self, reason: Reason) -> bool {
         self.has_joined && self.task.attempt().reason != reason
+    }
+
+    /// Returns whether the awaited refresh asks for all that the trigger demands.
+    pub(super) fn asks_for(&self, trigger: &Trigger) -> bool {
+        let asked = self.task.attempt().demand.as_ref();
+        trigger.demand.as_ref().is_none_or(|demand| asked.is_some_and(|asked| asked.includes(demand)))
     }
 
     /// Returns the layer's limit for the wait of a request.

@@ -1,5 +1,6 @@
 //! Parses `WWW-Authenticate` (RFC 9110 §11.6.1).
 
+mod demand;
 mod reader;
 
 use std::borrow::Cow;
@@ -7,6 +8,7 @@ use std::borrow::Cow;
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, HeaderValue};
 
+pub(crate) use self::demand::{Demand, merge_objects};
 use self::reader::{Item, Reader};
 
 /// The maximum number of challenges, more than any server sends. The limits bound the memory that a server can make a client allocate.

@@ -67,6 +67,11 @@ impl Now {
         self.wall
     }
 
+    #[cfg(test)]
+    pub(crate) fn plus(self, by: Duration) -> Self {
+        Self { mono: self.mono + by, wall: self.wall + by }
+    }
+
     pub(crate) fn unix_millis(self) -> u64 {
         let since = self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         since.as_millis().try_into().unwrap_or_default()

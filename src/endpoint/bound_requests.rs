@@ -113,7 +113,8 @@ impl TokenEndpoint {
 
     /// Returns what a token of this endpoint was requested with.
     pub(super) fn token_record(&self) -> TokenRecord {
-        TokenRecord { dpop_jkt: self.dpop.as_ref().map(|dpop| dpop.thumbprint().to_owned()) }
+        let dpop_jkt = self.dpop.as_ref().map(|dpop| dpop.thumbprint().to_owned());
+        TokenRecord { dpop_jkt, ..TokenRecord::default() }
     }
 }
 

@@ -10,11 +10,14 @@ use crate::authorize::AuthorizePolicy;
 use crate::cell::{CachedToken, TokenCell};
 use crate::dpop::Proving;
 use crate::error::Error;
+use crate::extensions::RepeatedForChallenge;
 
 /// What a request carries.
 pub(crate) enum Attached {
     /// A Bearer token.
     Token(SentToken),
+    /// A Bearer token. The request is repeated because of a challenge.
+    RepeatedToken(SentToken),
     /// A bound token with a proof.
     Proof(SentProof),
 }
@@ -41,7 +44,9 @@ impl Attachment {
         let Some(key) = cell.bound_key(&token.token)? else {
             policy.insert(request, token.header());
             token.keep_header();
-            return Ok(Self::Attached(Attached::Token(SentToken::new(token, cell))));
+            let sent = SentToken::new(token, cell);
+            let is_repeated = request.extensions().get::<RepeatedForChallenge>().is_some();
+            return Ok(Self::Attached(if is_repeated { Attached::RepeatedToken(sent) } else { Attached::Token(sent) }));
         };
         Ok(match cell.prove(&key, request, policy)? {
             Proving::Done(proof) => {

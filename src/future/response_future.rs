@@ -62,6 +62,7 @@ impl<F, S, B> ResponseFuture<F, S, B> {
     pub(crate) fn attached(response: F, attached: Attached) -> Self {
         match attached {
             Attached::Token(sent) => Self { state: ResponseState::Observed { response, sent } },
+            Attached::RepeatedToken(sent) => Self::slow(SlowRequest::Repeated { response, sent }),
             Attached::Proof(proof) => Self::slow(SlowRequest::Proven { response, proof }),
         }
     }
@@ -139,7 +140,7 @@ where
                 ResponseStateProj::Observed { response, sent } => {
                     let response = ready!(response.poll(cx)).map_err(Into::into)?;
                     let is_reported = sent.is_observed() || maybe_rejected(&response);
-                    return Poll::Ready(Ok(if is_reported { sent.report(response) } else { response }));
+                    return Poll::Ready(Ok(if is_reported { sent.report(response, false) } else { response }));
                 }
                 ResponseStateProj::Failed { error } => {
                     // Polled after it has completed.

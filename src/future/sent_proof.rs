@@ -12,7 +12,7 @@ use crate::cell::{CachedToken, TokenCell};
 use crate::clock::{self, Now};
 use crate::dpop::{Dpop, DpopNonce, DpopProof, Htu, ServerNonce, ServerRole, SigningProof};
 use crate::error::Error;
-use crate::extensions::{RetryNonce, TokenRejected};
+use crate::extensions::{RepeatedForChallenge, RetryNonce, TokenRejected};
 use crate::rejection::{ProofDemand, maybe_rejected, proof_demand};
 
 /// The proof that a request was sent with.
@@ -22,6 +22,8 @@ pub(crate) struct SentProof {
     htu: Htu,
     /// The nonce that the proof contained.
     nonce: Option<DpopNonce>,
+    /// Whether the request was repeated because of a challenge.
+    is_repeated: bool,
 }
 
 impl SentProof {
@@ -38,7 +40,8 @@ impl SentProof {
         if let Some(RetryNonce(nonce)) = request.extensions().get() {
             nonce.mark_sent();
         }
-        Self { sent: SentToken::new(token, cell), dpop: dpop.clone(), htu, nonce }
+        let is_repeated = request.extensions().get::<RepeatedForChallenge>().is_some();
+        Self { sent: SentToken::new(token, cell), dpop: dpop.clone(), htu, nonce, is_repeated }
     }
 
     /// Keeps the nonce of the response, reports the response to the cell, and marks it if a retry needs another token or this nonce.
@@ -46,7 +49,9 @@ impl SentProof {
         let (status, headers) = (response.status(), response.headers());
         let nonce = self.dpop.keep_nonce(ServerRole::Api, &self.htu, headers);
         let rejected = match proof_demand(status, headers) {
-            None if self.sent.is_observed() || maybe_rejected(&response) => self.sent.observe(status, headers),
+            None if self.sent.is_observed() || maybe_rejected(&response) => {
+                self.sent.observe(status, headers, self.is_repeated)
+            }
             None => None,
             Some(ProofDemand::AnotherProof) => None,
             // The same nonce again would cause the same response again.

@@ -26,18 +26,21 @@ impl SentToken {
         self.observing_cell.is_some()
     }
 
-    /// Reports the response to the cell. Returns its mark if it rejects the token.
-    pub(super) fn observe(&self, status: StatusCode, headers: &HeaderMap) -> Option<TokenRejected> {
+    /// Reports the response to the cell. Returns its mark if it rejects the token, or demands another one.
+    pub(super) fn observe(&self, status: StatusCode, headers: &HeaderMap, is_repeated: bool) -> Option<TokenRejected> {
         let cell = match &self.observing_cell {
             Some(cell) => cell.upgrade(),
             None => find_cell(self.generation),
         };
-        observe(self.generation, cell, status, headers)
+        let challenged =
+            cell.as_ref().and_then(|cell| cell.observe_challenge(self.generation, status, headers, is_repeated));
+        challenged.unwrap_or_else(|| observe(self.generation, cell, status, headers))
     }
 
-    /// Reports the response to the cell, and marks it if it rejects the token.
-    pub(super) fn report<R>(&self, response: Response<R>) -> Response<R> {
-        let rejected = self.observe(response.status(), response.headers());
+    /// Reports the response to the cell, and marks it if the request needs another token. `is_repeated` is whether the request was repeated
+    /// because of a challenge.
+    pub(super) fn report<R>(&self, response: Response<R>, is_repeated: bool) -> Response<R> {
+        let rejected = self.observe(response.status(), response.headers(), is_repeated);
         marked(response, rejected)
     }
 }

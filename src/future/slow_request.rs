@@ -20,6 +20,8 @@ pin_project! {
     pub(super) enum SlowRequest<F, S, B> {
         /// The request waits for a token or for the inner service.
         Deferred { deferred: Deferred<S, B> },
+        /// The request was sent again because of a challenge.
+        Repeated { #[pin] response: F, sent: SentToken },
         /// The request was sent with a bound token and its proof.
         Proven { #[pin] response: F, proof: SentProof },
     }
@@ -45,11 +47,16 @@ where
                     let response = ready!(response.poll(cx)).map_err(Into::into)?;
                     return Poll::Ready(Ok(SlowOutcome::Response(proof.report(response))));
                 }
+                SlowRequestProj::Repeated { response, sent } => {
+                    let response = ready!(response.poll(cx)).map_err(Into::into)?;
+                    return Poll::Ready(Ok(SlowOutcome::Response(sent.report(response, true))));
+                }
                 SlowRequestProj::Deferred { deferred } => {
                     // The request was sent before.
                     let Some((response, attached)) = ready!(deferred.poll_sent(cx))? else { return Poll::Pending };
                     match attached {
                         Some(Attached::Proof(proof)) => self.set(Self::Proven { response, proof }),
+                        Some(Attached::RepeatedToken(sent)) => self.set(Self::Repeated { response, sent }),
                         Some(Attached::Token(sent)) => return Poll::Ready(Ok(SlowOutcome::Sent(response, Some(sent)))),
                         None => return Poll::Ready(Ok(SlowOutcome::Sent(response, None))),
                     }

@@ -68,9 +68,10 @@ grant_options!(ClientCredentials);
 
 impl Grant for ClientCredentials {
     async fn obtain(&self, cx: Context) -> Result<Token, Error> {
+        let config = self.config.for_call(&cx);
         let grant_itself = || {
-            let form = self.config.parameters.with_scope(Form::new("client_credentials"));
-            self.config.endpoint.token(cx.transport(), form)
+            let form = config.parameters.with_scope(Form::new("client_credentials"));
+            config.endpoint.token(cx.transport(), form)
         };
         self.config.refresh_or(&cx, grant_itself).await
     }

@@ -6,11 +6,13 @@ use super::initial::InitialToken;
 use super::login_policy::LoginPolicy;
 use super::parameters::Parameters;
 use super::{Context, Reason};
+use crate::challenge::Demand;
+use crate::clock;
 use crate::endpoint::TokenEndpoint;
 use crate::error::{Error, ErrorKind};
 use crate::form::Form;
 use crate::store::Key;
-use crate::token::Token;
+use crate::token::{RequestRecord, Token};
 use crate::transport::{Rotation, Transport};
 
 #[derive(Clone, Debug)]
@@ -54,6 +56,29 @@ impl GrantConfig {
         }
     }
 
+    /// Returns the configuration for the grant's own request in one call: it asks for what the previous token was requested with, and for
+    /// what a challenge demands.
+    pub(super) fn for_call(&self, cx: &Context) -> Self {
+        Self { parameters: self.next_parameters(cx), ..self.clone() }
+    }
+
+    fn next_parameters(&self, cx: &Context) -> Parameters {
+        let none = RequestRecord::default();
+        let previous = cx.previous().map_or(&none, |previous| &previous.record().request);
+        self.parameters.for_next(previous, cx.demand())
+    }
+
+    /// Records in a token what was requested for it.
+    fn record(&self, token: Token, cx: &Context) -> Token {
+        token.with_request(self.next_parameters(cx).record(cx.demand()))
+    }
+
+    /// Records in a token what was requested for it, and when its login was completed.
+    pub(super) fn record_login(&self, token: Token, demand: Option<&Demand>) -> Token {
+        let login_at = Some(clock::now().unix_millis() / 1000);
+        token.with_request(RequestRecord { login_at, ..self.parameters.record(demand) })
+    }
+
     /// Returns the key under which this grant's token is stored.
     pub(super) fn key(&self) -> Key {
         let client = self.endpoint.client_id().unwrap_or_default();
@@ -87,8 +112,8 @@ impl GrantConfig {
                     Ok(RefreshOutcome::Rejected(Error::new(ErrorKind::InvalidGrant, why).with_spent_refresh_token()))
                 }
                 Some(refresh_token) => {
-                    let outcome = self.send_refresh(cx.transport(), refresh_token).await;
-                    RefreshOutcome::of(outcome.map(|token| token.carry_over(previous)))
+                    let outcome = self.send_refresh(cx, cx.transport(), refresh_token).await;
+                    RefreshOutcome::of(outcome.map(|token| self.refreshed(token.carry_over(previous), cx)))
                 }
                 None => Ok(RefreshOutcome::NoRefreshToken),
             },
@@ -96,7 +121,7 @@ impl GrantConfig {
                 Some((sent, _in_use)) => {
                     let rotation = Rotation::default();
                     let http = cx.transport().clone().with_rotation(&rotation);
-                    let outcome = self.send_refresh(&http, sent.expose()).await;
+                    let outcome = self.send_refresh(cx, &http, sent.expose()).await;
                     if let Some(new) = rotation.replacement(Some(sent.expose())) {
                         self.initial.rotate(new);
                     }
@@ -110,8 +135,16 @@ impl GrantConfig {
         }
     }
 
-    async fn send_refresh(&self, http: &Transport, refresh_token: &str) -> Result<Token, Error> {
-        let form = self.parameters.for_refresh(Form::new("refresh_token").param("refresh_token", refresh_token));
+    /// Records in a token the claims that were requested with its refresh.
+    fn refreshed(&self, token: Token, cx: &Context) -> Token {
+        let Some(claims) = cx.demand().and_then(|demand| demand.claims.clone()) else { return token };
+        let request = RequestRecord { claims: Some(claims), ..token.record().request.clone() };
+        token.with_request(request)
+    }
+
+    async fn send_refresh(&self, cx: &Context, http: &Transport, refresh_token: &str) -> Result<Token, Error> {
+        let form =
+            self.next_parameters(cx).for_refresh(Form::new("refresh_token").param("refresh_token", refresh_token));
         let outcome = self.endpoint.token(http, form).await;
         if outcome.as_ref().map_or_else(Error::spent_refresh_token, |_| true) {
             // The server has replaced the refresh token, or has ended the login.
@@ -120,11 +153,16 @@ impl GrantConfig {
         outcome
     }
 
-    /// Refreshes the token. If that is not possible, runs the grant itself, which needs no person.
+    /// Refreshes the token. If that is not possible, runs the grant itself, which needs no person. What a challenge demands, only the grant
+    /// itself can obtain.
     pub(super) async fn refresh_or<Fut>(&self, cx: &Context, grant_itself: impl FnOnce() -> Fut) -> Result<Token, Error>
     where
         Fut: Future<Output = Result<Token, Error>>,
     {
+        let grant_itself = async || Ok(self.record(grant_itself().await?, cx));
+        if let Some(demand) = cx.demand() {
+            return if demand.needs_person() { Err(person_required()) } else { grant_itself().await };
+        }
         match self.try_refresh(cx).await? {
             RefreshOutcome::Token(token) => Ok(token),
             RefreshOutcome::NoToken | RefreshOutcome::NoRefreshToken => grant_itself().await,
@@ -145,7 +183,18 @@ impl GrantConfig {
     where
         Fut: Future<Output = Result<Token, Error>>,
     {
+        let demand = cx.demand();
+        let login = async || Ok(self.for_call(cx).record_login(login().await?, demand));
+        // A refresh brings the same scope and the same login again (RFC 9470 §4).
+        if demand.is_some_and(Demand::needs_login) && cx.previous().is_some() {
+            return if logins.allows_step_up(cx.reason()) { login().await } else { Err(login_not_on_request()) };
+        }
         let outcome = self.try_refresh(cx).await?;
+        if let (RefreshOutcome::Rejected(rejected), Some(_)) = (&outcome, demand)
+            && logins.allows_step_up(cx.reason())
+        {
+            return login().await.map_err(|error| error.with_spent_refresh_token_of(rejected));
+        }
         let is_first = matches!(outcome, RefreshOutcome::NoToken);
         let may_log_in = logins.allows(cx.reason(), is_first);
         let why = if logins.waits_for_refresh(cx.reason(), is_first) {
@@ -169,6 +218,15 @@ impl GrantConfig {
             RefreshOutcome::NotOAuth(error) => Err(error),
         }
     }
+}
+
+/// Makes the error of a grant without a person, from which an API demands another login.
+pub(super) fn person_required() -> Error {
+    Error::new(ErrorKind::LoginRequired, "the API demands another login, and this grant has none")
+}
+
+fn login_not_on_request() -> Error {
+    Error::new(ErrorKind::LoginRequired, "the API demands another login, and requests do not start one in this program")
 }
 
 impl RefreshOutcome {

@@ -5,7 +5,7 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use super::stall_timeout::StallTimeout;
-use crate::challenge::Challenge;
+use crate::challenge::{Challenge, Demand};
 use crate::observe::WeakRecorder;
 use crate::token::Token;
 use crate::transport::{Rotation, Transport};
@@ -34,6 +34,7 @@ pub struct Context {
     transport: Transport,
     reason: Reason,
     challenge: Option<Challenge>,
+    demand: Option<Demand>,
     intervention: Option<Intervention>,
     sink: Option<Weak<dyn TokenSink>>,
     stall_timeout: Option<StallTimeout>,
@@ -105,6 +106,7 @@ impl Context {
             transport,
             reason: Reason::Missing,
             challenge: None,
+            demand: None,
             intervention: None,
             sink: None,
             stall_timeout: None,
@@ -148,6 +150,16 @@ impl Context {
 
     pub(crate) fn with_challenge(self, challenge: Option<Challenge>) -> Self {
         Self { challenge, ..self }
+    }
+
+    /// Sets what the challenges demand together.
+    pub(crate) fn with_demand(self, demand: Option<Demand>) -> Self {
+        Self { demand, ..self }
+    }
+
+    /// Returns what the challenges demand of the token; `None` unless they are the reason.
+    pub(in crate::grant) fn demand(&self) -> Option<&Demand> {
+        self.demand.as_ref()
     }
 
     pub(crate) fn with_intervention(self, intervention: Option<Intervention>) -> Self {

@@ -98,9 +98,10 @@ grant_options!(JwtBearer);
 
 impl Grant for JwtBearer {
     async fn obtain(&self, cx: Context) -> Result<Token, Error> {
+        let this = Self { config: self.config.for_call(&cx), ..self.clone() };
         let grant_itself = async || {
-            let (endpoint, http) = (&self.config.endpoint, cx.transport());
-            let response = endpoint.post_with_proof(http, endpoint.address(), || self.form(http)).await?;
+            let (endpoint, http) = (&this.config.endpoint, cx.transport());
+            let response = endpoint.post_with_proof(http, endpoint.address(), || this.form(http)).await?;
             endpoint.token_from(response)
         };
         self.config.refresh_or(&cx, grant_itself).await

@@ -34,6 +34,11 @@ impl LoginPolicy {
         }
     }
 
+    /// Returns whether another login may start because an API demands it. `OAuth2Layer::step_up` is the consent.
+    pub(super) fn allows_step_up(self, reason: Reason) -> bool {
+        self.on_request || reason == Reason::Forced
+    }
+
     /// Returns whether `login_on_request(false)` is the only reason why a login may not start.
     pub(super) fn waits_for_refresh(self, reason: Reason, is_first: bool) -> bool {
         !self.on_request && self.would_allow(reason, is_first)

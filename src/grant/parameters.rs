@@ -1,13 +1,15 @@
 //! The scope, the authorization details, the resources and the user's parameters, which each grant can send.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::authorization_details::AuthorizationDetails;
+use crate::challenge::{Demand, merge_objects};
 use crate::error::Error;
 use crate::form::Form;
 use crate::into_url;
 use crate::scope;
 use crate::store::Key;
+use crate::token::RequestRecord;
 
 /// RFC 9396 §2.
 const DETAILS: &str = "authorization_details";
@@ -45,6 +47,59 @@ impl Parameters {
         into_url::check_absolute("resource", &uri)?;
         self.add("resource", uri);
         Ok(())
+    }
+
+    /// Returns the parameters of the next token: the scope includes what was requested for the previous one and what a challenge demands.
+    /// With a demand, a login or claims are requested too.
+    pub(super) fn for_next(&self, previous: &RequestRecord, demand: Option<&Demand>) -> Self {
+        let mut next = self.clone();
+        let demanded = demand.iter().flat_map(|demand| &demand.scope).map(String::as_str);
+        for name in previous.scope.iter().flat_map(|scope| scope.split(' ')).chain(demanded) {
+            next.add_scope(name);
+        }
+        let Some(demand) = demand else { return next };
+        if let Some(acr_values) = &demand.acr_values {
+            next.replace("acr_values", acr_values.clone());
+        }
+        if let Some(max_age) = demand.max_age {
+            next.replace("max_age", max_age.to_string());
+        }
+        if let Some(claims) = &demand.claims {
+            // A program may have announced a capability in `claims`. The challenge wins.
+            let configured = next.more.iter().find(|(name, _)| name == "claims");
+            let configured = configured.and_then(|(_, value)| serde_json::from_str(value).ok());
+            let mut merged: Map<String, Value> = configured.unwrap_or_default();
+            merge_objects(&mut merged, claims.clone());
+            next.replace("claims", Value::Object(merged).to_string());
+        }
+        next
+    }
+
+    /// Returns what a request with these parameters asks for.
+    pub(super) fn record(&self, demand: Option<&Demand>) -> RequestRecord {
+        let demand = demand.cloned().unwrap_or_default();
+        RequestRecord {
+            scope: self.scope.clone(),
+            acr_values: demand.acr_values,
+            max_age: demand.max_age,
+            claims: demand.claims,
+            login_at: None,
+        }
+    }
+
+    fn add_scope(&mut self, name: &str) {
+        let scope = self.scope.get_or_insert_default();
+        if scope.split(' ').all(|other| other != name) {
+            if !scope.is_empty() {
+                scope.push(' ');
+            }
+            scope.push_str(name);
+        }
+    }
+
+    fn replace(&mut self, name: &str, value: String) {
+        self.more.retain(|(other, _)| other != name);
+        self.more.push((name.to_owned(), value));
     }
 
     /// Adds to a key the parameters that distinguish tokens.

@@ -105,10 +105,11 @@ grant_options!(Password);
 
 impl Grant for Password {
     async fn obtain(&self, cx: Context) -> Result<Token, Error> {
+        let config = self.config.for_call(&cx);
         let grant_itself = || {
             let form =
                 Form::new("password").param("username", &self.username).param("password", self.password.expose());
-            self.config.endpoint.token(cx.transport(), self.config.parameters.with_scope(form))
+            config.endpoint.token(cx.transport(), config.parameters.with_scope(form))
         };
         self.config.refresh_or(&cx, grant_itself).await
     }

@@ -1,7 +1,8 @@
 //! A grant that starts from a refresh token (RFC 6749 §6).
 
-use super::config::{GrantConfig, RefreshOutcome, grant_options, login_required};
+use super::config::{GrantConfig, RefreshOutcome, grant_options, login_required, person_required};
 use super::{Context, Grant};
+use crate::challenge::Demand;
 use crate::client::Client;
 use crate::dpop::Dpop;
 use crate::endpoint::{IntoIssuer, TokenEndpoint};
@@ -117,6 +118,9 @@ grant_options!(RefreshToken);
 
 impl Grant for RefreshToken {
     async fn obtain(&self, cx: Context) -> Result<Token, Error> {
+        if cx.demand().is_some_and(Demand::needs_login) {
+            return Err(person_required());
+        }
         match self.config.try_refresh(&cx).await? {
             RefreshOutcome::Token(token) => Ok(token),
             RefreshOutcome::Rejected(rejected) => Err(login_required(rejected)),

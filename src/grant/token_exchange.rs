@@ -205,7 +205,8 @@ grant_options!(TokenExchange);
 
 impl Grant for TokenExchange {
     async fn obtain(&self, cx: Context) -> Result<Token, Error> {
-        let grant_itself = async || self.exchange(cx.transport()).await?.into_token();
+        let this = Self { config: self.config.for_call(&cx), ..self.clone() };
+        let grant_itself = async || this.exchange(cx.transport()).await?.into_token();
         self.config.refresh_or(&cx, grant_itself).await
     }
 

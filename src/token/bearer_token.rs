@@ -8,12 +8,12 @@ use bytes::Bytes;
 use http::HeaderValue;
 use serde_json::{Map, Value};
 
+use super::request_record::RequestRecord;
 use super::stored_as::StoredAs;
 use super::token_record::TokenRecord;
 use super::token_scheme::TokenScheme;
-#[cfg(test)]
-use crate::clock::Now;
-use crate::clock::{self, Deadline};
+use crate::challenge::Demand;
+use crate::clock::{self, Deadline, Now};
 use crate::error::Error;
 use crate::secret::{CharacterSet, Secret};
 
@@ -231,6 +231,17 @@ impl Token {
         self
     }
 
+    /// Returns whether everything that a challenge demands was requested for the token.
+    pub(crate) fn satisfies(&self, demand: &Demand, now: Now) -> bool {
+        self.record().request.satisfies(demand, self.scope(), now.unix_millis() / 1000)
+    }
+
+    /// Returns the same token with what was requested for it.
+    pub(crate) fn with_request(mut self, request: RequestRecord) -> Self {
+        self.inner().record.request = request;
+        self
+    }
+
     /// Returns the time until the token expires, or `None` if it does not expire.
     #[cfg(test)]
     pub(crate) fn remaining(&self, now: Now) -> Option<Duration> {
@@ -263,7 +274,7 @@ impl Token {
     }
 
     /// Takes the refresh token, the scope and the authorization details from the previous token, if the response to a refresh omitted
-    /// them (RFC 6749 §6, RFC 9396 §7).
+    /// them (RFC 6749 §6, RFC 9396 §7), and what was requested for it.
     pub(crate) fn carry_over(mut self, previous: &Self) -> Self {
         let inner = self.inner();
         if inner.refresh_token.is_none() {
@@ -272,6 +283,7 @@ impl Token {
         if inner.scope.is_none() {
             inner.scope.clone_from(&previous.0.scope);
         }
+        inner.record.request.clone_from(&previous.0.record.request);
         if let Some(details) = previous.extra(DETAILS).filter(|_| inner.extra.get(DETAILS).is_none_or(Value::is_null)) {
             inner.extra.insert(DETAILS.to_owned(), details.clone());
         }

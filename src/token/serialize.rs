@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_type_and_the_record_survive_a_round_trip_and_are_not_shown() {
-        let record = TokenRecord { dpop_jkt: Some("0ZcO".into()) };
+        let record = TokenRecord { dpop_jkt: Some("0ZcO".into()), ..TokenRecord::default() };
         let token = Token::dpop("a").unwrap().with_record(record.clone());
         let stored = serde_json::to_value(&token).unwrap();
         assert_eq!(stored, json!({"access_token": "a", "token_type": "DPoP", "tower_oauth2": {"dpop_jkt": "0ZcO"}}));

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::request_record::RequestRecord;
+
 /// The member of a stored token that holds the record. It is no member of RFC 6749 §5.1, so no server sends it.
 pub(super) const RECORD: &str = "tower_oauth2";
 
@@ -13,6 +15,8 @@ pub(crate) struct TokenRecord {
     /// The thumbprint of the DPoP key that the token request was proven with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dpop_jkt: Option<String>,
+    #[serde(flatten)]
+    pub(crate) request: RequestRecord,
 }
 
 impl TokenRecord {

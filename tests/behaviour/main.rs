@@ -77,6 +77,7 @@ mod scope_on_refresh;
 mod scripted;
 mod secrets;
 mod spaces;
+mod step_up;
 mod stored_refresh_tokens;
 #[cfg(feature = "test-util")]
 mod time;

@@ -85,13 +85,14 @@ impl<F: Clone> TokenState<F> {
 
     /// Returns the inputs of a refresh that starts now.
     pub(in crate::cell) fn new_attempt(&self, trigger: impl Into<Trigger>) -> Attempt {
-        let Trigger { reason, challenge } = trigger.into();
+        let Trigger { reason, challenge, demand } = trigger.into();
         // A rejection that could not start a refresh withholds the token. The request that finds no token starts that refresh.
         let is_withheld = reason == Reason::Missing && self.blocked == Some(Blocked::Withheld);
         Attempt {
             previous: self.newest.as_ref().map(|newest| newest.token.clone()),
             reason: if is_withheld { Reason::Rejected } else { reason },
             challenge,
+            demand,
             intervention: self.intervention,
             generation: self.generation,
             epoch: self.epoch,

@@ -147,7 +147,8 @@ impl AuthorizationCode {
             Some(verifier) => form.param("code_verifier", verifier.expose()),
             None => form,
         };
-        self.config.endpoint.token(http, self.config.parameters.without_scope(form)).await
+        let token = self.config.endpoint.token(http, self.config.parameters.without_scope(form)).await?;
+        Ok(self.config.record_login(token, None))
     }
 
     /// Returns what the response to this login must contain.

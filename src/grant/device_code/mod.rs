@@ -218,7 +218,8 @@ login_options!(DeviceCode);
 
 impl Grant for DeviceCode {
     async fn obtain(&self, cx: Context) -> Result<Token, Error> {
-        self.config.refresh_or_log_in(&cx, self.logins, || self.log_in(&cx)).await
+        let this = Self { config: self.config.for_call(&cx), ..self.clone() };
+        self.config.refresh_or_log_in(&cx, self.logins, || this.log_in(&cx)).await
     }
 
     fn name(&self) -> &'static str {

@@ -6,6 +6,8 @@ use super::logouts;
 use super::session::Session;
 use super::store_content::StoreContent;
 use super::version::{self, is_newer, new_login, nothing_stored, stored_as};
+use crate::challenge::Demand;
+use crate::clock;
 use crate::grant::{Context, Intervention, Reason};
 use crate::store::Entry;
 use crate::token::{StoredAs, Token};
@@ -23,6 +25,7 @@ pub(super) struct RefreshInput {
     /// The number of logouts when the refresh started.
     pub(super) logouts_before: u64,
     reason: Reason,
+    demand: Option<Demand>,
 }
 
 /// A token to save.
@@ -49,7 +52,8 @@ impl RefreshInput {
             && stored_as.is_none()
             && (cx.intervention() == Some(Intervention::Set) || last_seen.is_none());
         let known = if previous.is_some() || is_forgotten { stored_as.or(last_seen) } else { None };
-        Self { previous, known, is_forgotten, is_set, logouts_before, reason: cx.reason() }
+        let (reason, demand) = (cx.reason(), cx.demand().cloned());
+        Self { previous, known, is_forgotten, is_set, logouts_before, reason, demand }
     }
 
     pub(super) fn is_forced(&self) -> bool {
@@ -80,6 +84,7 @@ impl RefreshInput {
     pub(super) fn is_newer(&self, entry: &Entry) -> bool {
         is_newer(entry, self.known)
             && !entry.token.is_expired(Duration::ZERO)
+            && self.demand.as_ref().is_none_or(|demand| entry.token.satisfies(demand, clock::now()))
             && self.previous.as_ref().is_none_or(|previous| self.can_replace(previous, &entry.token))
     }
 

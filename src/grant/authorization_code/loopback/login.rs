@@ -5,7 +5,7 @@ use std::future::pending;
 use tokio::sync::oneshot;
 
 use super::browser;
-use super::owner::Owner;
+use super::owner::{GrantId, Owner};
 use super::page::Page;
 use super::pending_login::{CodeResult, PendingLogin, StartRedirect};
 use super::port::Port;
@@ -20,7 +20,8 @@ use crate::token::Token;
 #[cfg_attr(docsrs, doc(cfg(feature = "loopback")))]
 impl Grant for AuthorizationCode {
     async fn obtain(&self, cx: Context) -> Result<Token, Error> {
-        self.config.refresh_or_log_in(&cx, self.logins, || self.log_in(&cx)).await
+        let this = Self { config: self.config.for_call(&cx), ..self.clone() };
+        self.config.refresh_or_log_in(&cx, self.logins, || this.log_in(&cx, &self.loopback.grant_id)).await
     }
 
     fn name(&self) -> &'static str {
@@ -37,10 +38,11 @@ impl Grant for AuthorizationCode {
 }
 
 impl AuthorizationCode {
-    async fn log_in(&self, cx: &Context) -> Result<Token, Error> {
+    /// Logs a user in. `grant_id` is that of the grant, of which this may be a copy for one call.
+    async fn log_in(&self, cx: &Context, grant_id: &GrantId) -> Result<Token, Error> {
         let options = &self.loopback;
         cx.extend_stall_timeout(options.timeout);
-        let port = Port::open(options, Owner::new(&options.grant_id, cx))?;
+        let port = Port::open(options, Owner::new(grant_id, cx))?;
         let login = tokio::select! {
             biased;
             // A newer login would otherwise find the browser of this one open.

@@ -1,0 +1,148 @@
+//! Handles challenges that demand another token than the one that was sent (RFC 6750 §3.1, RFC 9470).
+
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode};
+
+use super::acquire::{Acquire, failed};
+use super::attempt::Trigger;
+use super::challenge_series::{ChallengeOutcome, ChallengedToken};
+use super::reentrancy::is_reentrant;
+use super::token_cell::{LockedState, TokenCell};
+use crate::challenge::{Challenge, Demand};
+use crate::clock;
+use crate::error::{Error, ErrorKind};
+use crate::extensions::TokenRejected;
+use crate::grant::Reason;
+use crate::observe::CallerSpan;
+use crate::sync::{Ordering, lock};
+
+impl TokenCell {
+    /// Makes challenges start a refresh from now on.
+    pub(crate) fn enable_step_up(&self) {
+        let locked = lock(&self.locked);
+        self.steps_up.store(true, Ordering::Relaxed);
+        // Requests with a fresh token must not use the fast path any more.
+        self.publish(&locked.state);
+    }
+
+    pub(super) fn steps_up(&self) -> bool {
+        self.steps_up.load(Ordering::Relaxed)
+    }
+
+    /// Handles a response to a request with the token of `generation`. Returns `None` unless it demands another token. Its mark is `None` if
+    /// no such token is obtained now; otherwise a refresh runs, or a newer token is there.
+    ///
+    /// `is_repeated` is whether the request was repeated because of an earlier challenge.
+    pub(crate) fn observe_challenge(
+        self: &Arc<Self>,
+        generation: u64,
+        status: StatusCode,
+        headers: &HeaderMap,
+        is_repeated: bool,
+    ) -> Option<Option<TokenRejected>> {
+        if !self.steps_up() {
+            return None;
+        }
+        let may_demand = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        let challenges = if may_demand { Challenge::parse(headers) } else { Vec::new() };
+        let Some((demand, challenge)) = Demand::read(status, &challenges) else {
+            if is_repeated && status.is_success() {
+                lock(&self.locked).state.challenges.record_success();
+            }
+            return None;
+        };
+        let is_awaited = match self.decide(generation, &demand, is_repeated) {
+            ChallengeOutcome::Pass => false,
+            ChallengeOutcome::Wait => true,
+            ChallengeOutcome::Start(demand) => {
+                let challenge = Some(challenge.clone());
+                self.start_challenge(Trigger { reason: Reason::Challenged, challenge, demand: Some(demand) })
+            }
+        };
+        Some(is_awaited.then(|| TokenRejected::challenge(generation)))
+    }
+
+    fn decide(&self, generation: u64, demand: &Demand, is_repeated: bool) -> ChallengeOutcome {
+        let is_reentrant = is_reentrant(self.id());
+        let mut locked = lock(&self.locked);
+        let LockedState { state, .. } = &mut *locked;
+        let Some(newest) = state.newest().cloned() else { return ChallengeOutcome::Pass };
+        // A repeated request goes out with the newer token.
+        if newest.generation > generation {
+            return ChallengeOutcome::Wait;
+        }
+        if is_reentrant || !state.is_current_generation(generation) {
+            return ChallengeOutcome::Pass;
+        }
+        let running = state.running_task().cloned();
+        let running = running.as_ref().map(|task| task.attempt().demand.as_ref());
+        let challenged = ChallengedToken { token: &newest.token, generation, is_repeated, running };
+        let outcome = state.challenges.decide(demand, &challenged, clock::now());
+        drop(locked);
+        outcome
+    }
+
+    /// Starts a refresh for a demand. If another one has started meanwhile, the demand waits for its end. Returns `false` if there is no
+    /// transport.
+    fn start_challenge(self: &Arc<Self>, trigger: Trigger) -> bool {
+        // Cloning and dropping the transport and the span can run user code, so both happen without the lock.
+        let Some(transport) = self.transports.newest() else { return false };
+        let mut start = Some((transport, CallerSpan::current(), trigger));
+        let task = self.update(|state, options, _, _| match (state.running_task().is_some(), start.take()) {
+            (false, Some((transport, caller, trigger))) => {
+                Some(self.new_task(state, options, trigger, transport, caller))
+            }
+            (_, again) => {
+                start = again;
+                None
+            }
+        });
+        match (task, start) {
+            (Some(task), _) => {
+                self.spawn_task(&task);
+                // Without a runtime, the waiters poll the task. The first poll sends the token request.
+                task.poll_work(1);
+            }
+            (None, Some((.., Trigger { demand: Some(demand), .. }))) => {
+                lock(&self.locked).state.challenges.wait(demand)
+            }
+            (None, _) => {}
+        }
+        true
+    }
+
+    /// Returns what a call of the user asks for.
+    pub(super) fn step_up_trigger(&self, challenge: &Challenge) -> Result<Trigger, Error> {
+        let demand = Demand::of_any(challenge).ok_or_else(|| {
+            Error::argument(
+                "challenge",
+                "demands neither a scope nor a login nor claims, so another token would not help",
+            )
+        })?;
+        lock(&self.locked).state.challenges.reset();
+        Ok(Trigger { reason: Reason::Forced, challenge: Some(challenge.clone()), demand: Some(demand) })
+    }
+
+    /// Returns the token if it was requested with all of the demand, or a future that waits for a refresh: the running one, or one that
+    /// starts now.
+    pub(super) fn force_step_up(self: &Arc<Self>, trigger: &Trigger) -> Acquire {
+        if is_reentrant(self.id()) {
+            return failed(ErrorKind::Recursion);
+        }
+        self.start_refresh(trigger.clone(), None, None)
+    }
+
+    /// Starts the refresh for the challenges that arrived during one that did not ask for what they demand.
+    pub(super) fn start_waiting_challenge(self: &Arc<Self>) {
+        let demand = {
+            let mut locked = lock(&self.locked);
+            let state = &mut locked.state;
+            let newest = state.current().cloned().filter(|_| state.running_task().is_none());
+            newest.and_then(|newest| state.challenges.take_waiting(&newest.token, clock::now()))
+        };
+        if let Some(demand) = demand {
+            self.start_challenge(Trigger { reason: Reason::Challenged, challenge: None, demand: Some(demand) });
+        }
+    }
+}
