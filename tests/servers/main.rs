@@ -51,6 +51,8 @@ mod signed_requests;
 #[cfg(feature = "jwt")]
 mod signing;
 #[cfg(feature = "loopback")]
+mod step_up;
+#[cfg(feature = "loopback")]
 mod stored;
 mod token_exchange;
 mod user;

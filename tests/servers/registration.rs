@@ -13,6 +13,9 @@ use tower_oauth2::jwt::Key;
 
 use crate::plain::send;
 
+/// A registration over https needs it, and others ignore it.
+const INITIAL_ACCESS_TOKEN: &str = "initial-access-token";
+
 /// A registered client, as the server describes it.
 pub(crate) struct Registered(Value);
 
@@ -29,7 +32,7 @@ impl Registered {
             "scope": "api:read api:write",
         });
         all.as_object_mut().unwrap().extend(metadata.as_object().unwrap().clone());
-        let (status, client) = send(http, request(Method::POST, url, None, &all)).await.unwrap();
+        let (status, client) = send(http, request(Method::POST, url, INITIAL_ACCESS_TOKEN, &all)).await.unwrap();
         assert_eq!(status, StatusCode::CREATED, "{client}");
         Self(client)
     }
@@ -49,17 +52,15 @@ impl Registered {
         let token = members.remove("registration_access_token").unwrap();
         members.retain(|name, _| !name.ends_with("_at"));
         members.insert("jwks".to_owned(), keys);
-        let request = request(Method::PUT, url.as_str().unwrap(), token.as_str(), &metadata);
+        let request = request(Method::PUT, url.as_str().unwrap(), token.as_str().unwrap(), &metadata);
         let (status, client) = send(http, request).await.unwrap();
         assert_eq!(status, StatusCode::OK, "{client}");
     }
 }
 
-fn request(method: Method, url: &str, token: Option<&str>, body: &Value) -> Request<Full<Bytes>> {
-    let mut request = Request::builder().method(method).uri(url).header(CONTENT_TYPE, "application/json");
-    if let Some(token) = token {
-        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
-    }
+fn request(method: Method, url: &str, token: &str, body: &Value) -> Request<Full<Bytes>> {
+    let request = Request::builder().method(method).uri(url).header(CONTENT_TYPE, "application/json");
+    let request = request.header(AUTHORIZATION, format!("Bearer {token}"));
     request.body(body.to_string().into()).unwrap()
 }
 
