@@ -14,7 +14,7 @@ const MAX_STARTS: usize = 20;
 /// How long nothing starts after too many fruitless refreshes.
 const PERIOD: Duration = Duration::from_secs(10 * 60);
 
-/// The challenges of one cell.
+/// What a cell remembers about the challenges that arrived.
 #[derive(Debug, Default)]
 pub(super) struct ChallengeSeries {
     /// What arrived during a refresh that does not ask for it. The next refresh takes it.
@@ -47,7 +47,7 @@ pub(super) struct ChallengedToken<'a> {
     pub(super) running: Option<Option<&'a Demand>>,
 }
 
-/// The consequence of a challenge.
+/// What follows from a challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ChallengeOutcome {
     /// The response passes: it demands nothing new, or too much was tried before.
