@@ -110,6 +110,15 @@ impl Assertion {
         }
     }
 
+    /// Returns the name of the method in the metadata of servers; `None` for an assertion that the application made.
+    pub(super) fn method_name(&self) -> Option<&'static str> {
+        match &self.proof {
+            Proof::Claims { .. } if self.secret().is_some() => Some("client_secret_jwt"),
+            Proof::Claims { .. } => Some("private_key_jwt"),
+            Proof::Source(_) => None,
+        }
+    }
+
     pub(super) fn set_type(&mut self, uri: String) {
         self.assertion_type = uri;
     }

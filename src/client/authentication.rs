@@ -115,7 +115,7 @@ impl Client {
         }
     }
 
-    fn check_texts(&self) -> Result<(), Error> {
+    pub(crate) fn check_texts(&self) -> Result<(), Error> {
         match self.method {
             AuthMethod::None => Ok(()),
             _ if self.id.is_empty() => Err(Error::argument("client", "the client id is empty")),
@@ -189,6 +189,27 @@ impl Client {
             }
             AuthMethod::BasicFrom(_) | AuthMethod::PostFrom(_) | AuthMethod::Assertion(_) | AuthMethod::Tls => true,
             AuthMethod::Public | AuthMethod::None => false,
+        }
+    }
+
+    /// Returns whether the client shares a secret with its authorization server.
+    pub(crate) fn has_shared_secret(&self) -> bool {
+        match &self.method {
+            AuthMethod::Assertion(assertion) => assertion.secret().is_some(),
+            AuthMethod::Post(secret) => !secret.expose().is_empty(),
+            AuthMethod::Basic(_) | AuthMethod::BasicRaw(_) | AuthMethod::BasicFrom(_) | AuthMethod::PostFrom(_) => true,
+            AuthMethod::Tls | AuthMethod::Public | AuthMethod::None => false,
+        }
+    }
+
+    /// Returns the name of the authentication method in the metadata of servers (RFC 8414 §2), if there is one.
+    pub(crate) fn method_name(&self) -> Option<&'static str> {
+        match &self.method {
+            AuthMethod::Basic(_) | AuthMethod::BasicRaw(_) | AuthMethod::BasicFrom(_) => Some("client_secret_basic"),
+            AuthMethod::Post(_) | AuthMethod::PostFrom(_) => Some("client_secret_post"),
+            AuthMethod::Assertion(assertion) => assertion.method_name(),
+            AuthMethod::Public => Some("none"),
+            AuthMethod::Tls | AuthMethod::None => None,
         }
     }
 

@@ -10,6 +10,7 @@
 //! | `resolve` | the address of one request, and errors with what the metadata says |
 //! | `send` | a token request from the form to the token |
 //! | `response_body`, `response`, `classify`, `retry_after`, `delta_seconds` | the body of a response, its members, its error, and the requested delay |
+//! | `registration` | the registration of a client |
 //! | `revocation` | the revocation endpoint |
 
 mod bound_requests;
@@ -21,6 +22,7 @@ mod endpoint_address;
 mod hooks;
 mod protocol_headers;
 mod quirks;
+mod registration;
 mod request;
 mod request_secrets;
 mod resolve;
@@ -40,7 +42,11 @@ pub use self::discovery::Issuer;
 #[doc(alias = "openid-configuration")]
 pub use self::discovery::Metadata;
 pub use self::discovery::ResourceMetadata;
+pub(crate) use self::discovery::{ResourceId, ResourceLookup};
 pub(crate) use self::endpoint_address::Address;
+pub use self::registration::Registration;
+#[cfg(feature = "loopback")]
+pub(crate) use self::registration::registered_client;
 pub(crate) use self::response::EndpointResponse;
 pub use self::revocation::RevocationEndpoint;
 pub use self::token_endpoint::TokenEndpoint;

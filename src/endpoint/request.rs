@@ -41,13 +41,24 @@ impl TokenEndpoint {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = headers;
+        let request = self.mapped(request, uri, &mut secrets)?;
+        Ok((request, secrets))
+    }
+
+    /// Applies the application's `map_request`, which may add secrets.
+    pub(super) fn mapped(
+        &self,
+        request: Request<Bytes>,
+        uri: &Uri,
+        secrets: &mut RequestSecrets,
+    ) -> Result<Request<Bytes>, Error> {
         if self.hooks.keep_requests() {
-            return Ok((request, secrets));
+            return Ok(request);
         }
         let request = self.hooks.map_request(request)?;
         self.check_destination(uri, request.uri())?;
         secrets.add_request(&request);
-        Ok((request, secrets))
+        Ok(request)
     }
 
     /// Checks that a changed request is sent to the same server, because it contains the client secret.

@@ -117,6 +117,18 @@ impl TokenEndpoint {
         Ok(Self { cleartext, ..Self::build(Address::Discovered(member), Some(issuer), client) })
     }
 
+    /// Creates an endpoint that keeps options for endpoints of servers that are not known yet.
+    pub(crate) fn undetermined() -> Self {
+        Self::build(Address::Discovered(EndpointMember::Token), None, Client::none())
+    }
+
+    /// Returns an endpoint with the same options, of the server with this issuer.
+    pub(crate) fn for_issuer(&self, issuer: &Issuer, client: Client) -> Result<Self, Error> {
+        client.check(Some(issuer.as_str()))?;
+        let cleartext = issuer.allows_cleartext();
+        Ok(Self { issuer: Some(issuer.clone()), client, cleartext, ..self.clone() })
+    }
+
     fn build(address: Address, issuer: Option<Issuer>, client: Client) -> Self {
         Self {
             address,

@@ -1,5 +1,7 @@
 //! The configuration that all grants of this crate share: the token endpoint, parameters, and the refresh with a refresh token.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 
 use super::initial::InitialToken;
@@ -28,6 +30,8 @@ pub(super) struct GrantConfig {
     pub(super) needs_subject: bool,
     /// Parameters that distinguish this grant's tokens from those of other grants of the same client: names and values.
     pub(super) distinctions: Vec<(&'static str, String)>,
+    /// What identifies the server in the key of a store, if it is not the endpoint's server.
+    pub(super) key_server: Option<String>,
 }
 
 /// Outcome of trying the refresh token.
@@ -53,19 +57,32 @@ impl GrantConfig {
             is_repeatable: false,
             needs_subject: false,
             distinctions: Vec::new(),
+            key_server: None,
         }
     }
 
     /// Returns the configuration for the grant's own request in one call: it asks for what the previous token was requested with, and for
     /// what a challenge demands.
     pub(super) fn for_call(&self, cx: &Context) -> Self {
-        Self { parameters: self.next_parameters(cx), ..self.clone() }
+        Self { endpoint: self.next_endpoint(cx).into_owned(), parameters: self.next_parameters(cx), ..self.clone() }
     }
 
     fn next_parameters(&self, cx: &Context) -> Parameters {
         let none = RequestRecord::default();
         let previous = cx.previous().map_or(&none, |previous| &previous.record().request);
-        self.parameters.for_next(previous, cx.demand())
+        let next = self.parameters.for_next(previous, cx.demand());
+        match cx.resource_needs() {
+            Some(needs) => next.for_resource(needs),
+            None => next,
+        }
+    }
+
+    /// Returns the endpoint for the requests in one call: their tokens are bound to the key that the resource requires.
+    fn next_endpoint(&self, cx: &Context) -> Cow<'_, TokenEndpoint> {
+        match cx.resource_needs().and_then(|needs| needs.dpop.clone()) {
+            Some(dpop) if self.endpoint.dpop_key().is_none() => Cow::Owned(self.endpoint.clone().dpop(dpop)),
+            _ => Cow::Borrowed(&self.endpoint),
+        }
     }
 
     /// Records in a token what was requested for it.
@@ -82,7 +99,8 @@ impl GrantConfig {
     /// Returns the key under which this grant's token is stored.
     pub(super) fn key(&self) -> Key {
         let client = self.endpoint.client_id().unwrap_or_default();
-        let key = Key::new(self.endpoint.server(), client);
+        let server = self.key_server.clone().unwrap_or_else(|| self.endpoint.server());
+        let key = Key::new(server, client);
         // A client can have a token of its own and tokens of persons.
         let key = if self.is_repeatable && self.subject.is_none() { key.program() } else { key };
         let dpop = self.endpoint.dpop_key();
@@ -107,7 +125,7 @@ impl GrantConfig {
     pub(super) async fn try_refresh(&self, cx: &Context) -> Result<RefreshOutcome, Error> {
         match cx.previous() {
             Some(previous) => match previous.refresh_token() {
-                Some(_) if self.endpoint.is_bound_to_other_key(previous) => {
+                Some(_) if self.next_endpoint(cx).is_bound_to_other_key(previous) => {
                     let why = "the refresh token is bound to another DPoP key (RFC 9449 §5), and was not sent";
                     Ok(RefreshOutcome::Rejected(Error::new(ErrorKind::InvalidGrant, why).with_spent_refresh_token()))
                 }
@@ -145,7 +163,7 @@ impl GrantConfig {
     async fn send_refresh(&self, cx: &Context, http: &Transport, refresh_token: &str) -> Result<Token, Error> {
         let form =
             self.next_parameters(cx).for_refresh(Form::new("refresh_token").param("refresh_token", refresh_token));
-        let outcome = self.endpoint.token(http, form).await;
+        let outcome = self.next_endpoint(cx).token(http, form).await;
         if outcome.as_ref().map_or_else(Error::spent_refresh_token, |_| true) {
             // The server has replaced the refresh token, or has ended the login.
             self.initial.spend();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Weak;
 use std::time::Duration;
 
+use super::resource_needs::ResourceNeeds;
 use super::stall_timeout::StallTimeout;
 use crate::challenge::{Challenge, Demand};
 use crate::observe::WeakRecorder;
@@ -35,6 +36,7 @@ pub struct Context {
     reason: Reason,
     challenge: Option<Challenge>,
     demand: Option<Demand>,
+    resource_needs: Option<ResourceNeeds>,
     intervention: Option<Intervention>,
     sink: Option<Weak<dyn TokenSink>>,
     stall_timeout: Option<StallTimeout>,
@@ -107,6 +109,7 @@ impl Context {
             reason: Reason::Missing,
             challenge: None,
             demand: None,
+            resource_needs: None,
             intervention: None,
             sink: None,
             stall_timeout: None,
@@ -160,6 +163,15 @@ impl Context {
     /// Returns what the challenges demand of the token; `None` unless they are the reason.
     pub(in crate::grant) fn demand(&self) -> Option<&Demand> {
         self.demand.as_ref()
+    }
+
+    /// Sets what the protected resource requires of the token requests.
+    pub(in crate::grant) fn with_resource_needs(self, needs: ResourceNeeds) -> Self {
+        Self { resource_needs: Some(needs), ..self }
+    }
+
+    pub(in crate::grant) fn resource_needs(&self) -> Option<&ResourceNeeds> {
+        self.resource_needs.as_ref()
     }
 
     pub(crate) fn with_intervention(self, intervention: Option<Intervention>) -> Self {

@@ -8,6 +8,7 @@
 //! | [`RefreshToken`] | a login in another program |
 //! | [`JwtBearer`] | a service account, which signs an assertion |
 //! | [`TokenExchange`] | a token of another layer, or of another kind |
+//! | [`ProtectedResource`] | an API of which only the URL is known, such as an MCP server |
 //! | [`Password`] | servers that support no other grant for a person |
 //! | [`Persisted`] | each of these, with its token in a [store](crate::store) |
 //! | [`grant_fn`], or a [`Grant`] of your own | all other ways |
@@ -28,7 +29,9 @@ mod parameters;
 mod password;
 mod persisted;
 mod pkce;
+mod protected_resource;
 mod refresh_token;
+mod resource_needs;
 mod stall_timeout;
 mod token_exchange;
 
@@ -48,6 +51,9 @@ pub(crate) use self::initial::initial_token;
 pub use self::jwt_bearer::JwtBearer;
 pub use self::password::Password;
 pub use self::persisted::Persisted;
+pub use self::protected_resource::Discovered;
+#[doc(alias = "MCP")]
+pub use self::protected_resource::ProtectedResource;
 #[doc(alias = "rotation")]
 pub use self::refresh_token::RefreshToken;
 pub(crate) use self::stall_timeout::StallTimeout;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::authorization_details::AuthorizationDetails;
+use super::resource_needs::ResourceNeeds;
 use crate::challenge::{Demand, merge_objects};
 use crate::error::Error;
 use crate::form::Form;
@@ -54,9 +55,8 @@ impl Parameters {
     pub(super) fn for_next(&self, previous: &RequestRecord, demand: Option<&Demand>) -> Self {
         let mut next = self.clone();
         let demanded = demand.iter().flat_map(|demand| &demand.scope).map(String::as_str);
-        for name in previous.scope.iter().flat_map(|scope| scope.split(' ')).chain(demanded) {
-            next.add_scope(name);
-        }
+        next.add_scopes(previous.scope.as_deref());
+        demanded.for_each(|name| next.add_scope(name));
         let Some(demand) = demand else { return next };
         if let Some(acr_values) = &demand.acr_values {
             next.replace("acr_values", acr_values.clone());
@@ -85,6 +85,31 @@ impl Parameters {
             claims: demand.claims,
             login_at: None,
         }
+    }
+
+    pub(super) fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
+    }
+
+    /// Returns whether a parameter of this name is sent.
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.more.iter().any(|(other, _)| other == name)
+    }
+
+    /// Returns the parameters with what the protected resource of the token requires.
+    pub(super) fn for_resource(mut self, needs: &ResourceNeeds) -> Self {
+        if !self.more.iter().any(|(name, value)| name == "resource" && *value == needs.resource) {
+            self.add("resource", needs.resource.clone());
+        }
+        self.add_scopes(needs.scope.as_deref());
+        if self.scope.is_none() {
+            self.add_scopes(needs.default_scope.as_deref());
+        }
+        self
+    }
+
+    fn add_scopes(&mut self, scope: Option<&str>) {
+        scope.iter().flat_map(|scope| scope.split(' ')).for_each(|name| self.add_scope(name));
     }
 
     fn add_scope(&mut self, name: &str) {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use serde_json::{Map, Value};
 
+use super::registration_record::RegistrationRecord;
 use super::request_record::RequestRecord;
 use super::stored_as::StoredAs;
 use super::token_record::TokenRecord;
@@ -243,6 +244,13 @@ impl Token {
     }
 
     /// Returns the time until the token expires, or `None` if it does not expire.
+    /// Records the authorization server that has issued the token, and the registered client to which it was issued.
+    pub(crate) fn with_issuer(mut self, issuer: &str, registration: Option<RegistrationRecord>) -> Self {
+        let record = &mut self.inner().record;
+        (record.issuer, record.registration) = (Some(issuer.to_owned()), registration);
+        self
+    }
+
     #[cfg(test)]
     pub(crate) fn remaining(&self, now: Now) -> Option<Duration> {
         self.0.expiry.map(|expiry| expiry.remaining(now))

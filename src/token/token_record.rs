@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::registration_record::RegistrationRecord;
 use super::request_record::RequestRecord;
 
 /// The member of a stored token that holds the record. It is no member of RFC 6749 §5.1, so no server sends it.
@@ -15,6 +16,12 @@ pub(crate) struct TokenRecord {
     /// The thumbprint of the DPoP key that the token request was proven with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dpop_jkt: Option<String>,
+    /// The issuer identifier of the authorization server, if it was found by a resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) issuer: Option<String>,
+    /// The client that it was issued to, if it was registered dynamically.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) registration: Option<RegistrationRecord>,
     #[serde(flatten)]
     pub(crate) request: RequestRecord,
 }

@@ -53,6 +53,8 @@ mod options;
 mod panics;
 mod password;
 mod persisted;
+#[cfg(feature = "loopback")]
+mod protected_resource;
 mod readiness;
 mod recursion;
 mod refresh;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 const FOUND: &[(&str, &[&str])] = &[
     ("401", &["pub use self::policy::RetryUnauthorized;", "pub fn reject(", "pub fn reject_when<"]),
     ("JAR", &["pub fn request_object("]),
+    ("MCP", &["pub use self::protected_resource::ProtectedResource;"]),
     ("PAR", &["pub fn pushed(", "pub fn pushed_if_supported("]),
     ("PKCE", &["pub use self::authorization_code::AuthorizationCode;"]),
     ("RAR", &["pub fn authorization_details("]),

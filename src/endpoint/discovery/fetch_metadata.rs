@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use url::Url;
 
+use super::cache_control;
 use super::fetch_document::{JsonDocument, Unusable};
 use super::metadata::{self, AddressRules, Metadata};
 use crate::catch_panic::catch_panic;
@@ -21,6 +23,8 @@ pub(super) struct Discovery {
     pub(super) rules: AddressRules,
     /// Accepts other issuers.
     pub(super) accepts: Option<Arc<AcceptIssuer>>,
+    /// Whether a server without metadata has its endpoints at the addresses of MCP 2025-03-26.
+    pub(super) falls_back: bool,
 }
 
 type AcceptIssuer = dyn Fn(&str) -> bool + Send + Sync;
@@ -41,14 +45,18 @@ impl Discovery {
     /// Fetches the document, within the limit in all.
     pub(super) async fn fetch(&self, http: &Transport, limit: Duration) -> Result<Fetched, Error> {
         let fetching = async {
-            let mut reasons = Vec::new();
+            let (mut reasons, mut is_missing) = (Vec::new(), true);
             for address in &self.addresses {
                 match self.fetch_from(http, address).await {
                     Ok(fetched) => return Ok(fetched),
                     Err(unusable) => {
+                        is_missing &= matches!(unusable, Unusable::NotFound);
                         reasons.push(format!("{:?}: {}", WithoutQuery(address.as_str()), unusable.reason()?));
                     }
                 }
+            }
+            if is_missing && self.falls_back {
+                return self.default_endpoints();
             }
             let reasons = reasons.join("; ");
             Err(Error::malformed(format!("no address has the metadata of the issuer `{}`: {reasons}", self.issuer)))
@@ -59,6 +67,22 @@ impl Discovery {
     }
 
     /// Fetches a document, and compares its issuer (RFC 8414 §3.3).
+    /// Returns the endpoints that MCP 2025-03-26 defines for a server without metadata. Its clients must use PKCE.
+    fn default_endpoints(&self) -> Result<Fetched, Error> {
+        let at = |path: &str| Value::from(format!("{}{path}", self.issuer));
+        let members = [
+            ("issuer", Value::from(self.issuer.as_str())),
+            ("authorization_endpoint", at("/authorize")),
+            ("token_endpoint", at("/token")),
+            ("registration_endpoint", at("/register")),
+            ("code_challenge_methods_supported", vec!["S256"].into()),
+            ("token_endpoint_auth_methods_supported", vec!["none"].into()),
+        ];
+        let members = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let metadata = Metadata::read(members, self.rules).map_err(Error::malformed)?;
+        Ok(Fetched { metadata: Arc::new(metadata), lifetime: cache_control::MIN })
+    }
+
     async fn fetch_from(&self, http: &Transport, address: &Url) -> Result<Fetched, Unusable> {
         let document = JsonDocument::fetch(http, address).await?;
         let not_used = |why: &str| Unusable::Other(why.to_owned());

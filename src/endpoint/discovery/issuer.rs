@@ -90,7 +90,8 @@ impl Issuer {
         }
         let allows_private_hosts = url.host().is_some_and(|host| is_private(&host));
         let rules = AddressRules { allows_cleartext, allows_private_hosts };
-        let discovery = Discovery { issuer: text, addresses: well_known::addresses(&url), rules, accepts: None };
+        let addresses = well_known::addresses(&url);
+        let discovery = Discovery { issuer: text, addresses, rules, accepts: None, falls_back: false };
         Ok(Self { discovery: Arc::new(discovery), cache: Arc::default(), prefers_mtls: false })
     }
 
@@ -177,6 +178,11 @@ impl Issuer {
     /// Dropping the future abandons the request. Another caller that waits for it sends its own.
     pub async fn metadata(&self, transport: &Transport) -> Result<Arc<Metadata>, Error> {
         self.cache.get(transport, |limit| self.discovery.fetch(transport, limit)).await
+    }
+
+    /// Uses the endpoints that MCP 2025-03-26 defines, if the server publishes no metadata.
+    pub(crate) fn or_default_endpoints(self) -> Self {
+        self.with_discovery(|discovery| discovery.falls_back = true)
     }
 
     /// Returns whether the aliases for clients with a certificate take precedence.

@@ -108,6 +108,12 @@ impl Metadata {
         self.members.get(name)
     }
 
+    #[cfg(test)]
+    pub(in crate::endpoint) fn for_test(members: Value) -> Self {
+        let Value::Object(members) = members else { panic!("not an object") };
+        Self::read(members, AddressRules { allows_cleartext: false, allows_private_hosts: true }).unwrap()
+    }
+
     /// Reads the members of a document.
     ///
     /// # Errors
@@ -132,6 +138,11 @@ impl Metadata {
             Some((_, Err(why))) => Err(self.error(format!("`{}` cannot be used: {why}", member.name()))),
             None => Err(self.error(format!("the document has no `{}`", member.name()))),
         }
+    }
+
+    /// Returns whether the document has an address for this endpoint, valid or not.
+    pub(crate) fn has(&self, member: EndpointMember) -> bool {
+        self.endpoints.iter().any(|(name, _)| *name == member)
     }
 
     /// Returns whether a member is the boolean `true`.

@@ -27,4 +27,6 @@ pub(crate) use self::endpoint_member::EndpointMember;
 pub use self::into_issuer::IntoIssuer;
 pub use self::issuer::Issuer;
 pub use self::metadata::Metadata;
+pub(crate) use self::resource_address::ResourceId;
+pub(crate) use self::resource_metadata::ResourceLookup;
 pub use self::resource_metadata::ResourceMetadata;

@@ -2,19 +2,25 @@
 
 use url::Url;
 
-use super::metadata::AddressRules;
+use super::issuer::Issuer;
+use super::metadata::{AddressRules, endpoint_url};
 use super::private_host::is_private;
 use crate::error::Error;
-use crate::into_url;
+use crate::into_url::{self, WithoutQuery};
+use crate::text::printable;
+
+/// How many characters of an issuer an error shows.
+const MAX_ISSUER_SHOWN: usize = 128;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 /// The identifier of a protected resource: the URL that the program calls.
 #[derive(Clone, Debug)]
-pub(super) struct ResourceId {
+pub(crate) struct ResourceId {
     /// As the application has written it.
     text: String,
     url: Url,
+    accepts_parent: bool,
 }
 
 /// An address of the metadata, and the identifier that its document must have (RFC 9728 §3.3).
@@ -30,13 +36,53 @@ impl ResourceId {
     /// # Errors
     ///
     /// If it is no URL that requests can be sent to, or is `http://` and its host is not loopback.
-    pub(super) fn parse(resource: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(resource: &str) -> Result<Self, Error> {
         let url = into_url::identifier_url("resource", resource)?;
         into_url::deny_cleartext("resource", &url)?;
-        Ok(Self { text: resource.to_owned(), url })
+        Ok(Self { text: resource.to_owned(), url, accepts_parent: false })
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    /// Accepts metadata whose identifier is the origin or a parent path.
+    pub(crate) fn accept_parent(&mut self) {
+        self.accepts_parent = true;
+    }
+
+    /// Returns whether metadata with this identifier is accepted because it is that of a parent.
+    pub(super) fn accepts_parent(&self, other: &str) -> bool {
+        let Some(other) = Some(other).filter(|_| self.accepts_parent).and_then(|other| Url::parse(other).ok()) else {
+            return false;
+        };
+        let is_plain = other.query().is_none() && other.fragment().is_none() && other.username().is_empty();
+        let parent = other.path().trim_end_matches('/');
+        let below = self.url.path().strip_prefix(parent);
+        is_plain
+            && other.password().is_none()
+            && other.origin() == self.url.origin()
+            && below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    }
+
+    /// Returns the origin of the resource, without a slash at its end.
+    pub(crate) fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
+    /// Returns the authorization server with an issuer identifier that the metadata of the resource lists.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be used, or its host is private and that of the resource is not.
+    pub(crate) fn issuer(&self, issuer: &str) -> Result<Issuer, Error> {
+        let checked = endpoint_url(&issuer.into(), self.rules()).map_err(str::to_owned);
+        checked.and_then(|_| Issuer::new(issuer).map_err(|error| error.context().to_owned())).map_err(|why| {
+            let resource = WithoutQuery(&self.text);
+            let issuer = printable(issuer, MAX_ISSUER_SHOWN);
+            Error::malformed(format!(
+                "the metadata of the resource {resource:?} lists an authorization server that cannot be used, `{issuer}`: {why}"
+            ))
+        })
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
@@ -64,13 +110,64 @@ impl ResourceId {
         let mut root = self.url.clone();
         root.set_path(WELL_KNOWN);
         root.set_query(None);
-        vec![inserted, ResourceAddress { url: root, resource: self.url.origin().ascii_serialization() }]
+        vec![inserted, ResourceAddress { url: root, resource: self.origin() }]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_parent_has_the_same_origin_and_whole_segments_of_the_path() {
+        for (resource, other, is_accepted) in [
+            ("https://a.example/v1/mcp", "https://a.example", true),
+            ("https://a.example/v1/mcp", "https://a.example/", true),
+            ("https://a.example/v1/mcp", "https://a.example/v1", true),
+            ("https://a.example/v1/mcp", "https://a.example/v1/", true),
+            ("https://a.example/v1/mcp", "https://a.example/v1/mcp/", true),
+            ("https://a.example/v1/mcp", "https://A.example:443/v1", true),
+            ("https://a.example/v1/mcp", "https://a.example/v", false),
+            ("https://a.example/v1/mcp", "https://a.example/v1/mcp/x", false),
+            ("https://a.example/v1/mcp", "https://a.example/v2", false),
+            ("https://a.example/v1/mcp", "https://a.example/v1?x", false),
+            ("https://a.example/v1/mcp", "https://a.example/v1#x", false),
+            ("https://a.example/v1/mcp", "https://me@a.example/v1", false),
+            ("https://a.example/v1/mcp", "http://a.example/v1", false),
+            ("https://a.example/v1/mcp", "https://b.example/v1", false),
+            ("https://a.example/v1/mcp", "/v1", false),
+        ] {
+            let mut id = ResourceId::parse(resource).unwrap();
+            assert!(!id.accepts_parent(other), "without the option");
+            id.accept_parent();
+            assert_eq!(id.accepts_parent(other), is_accepted, "{resource} {other}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_that_cannot_be_used_is_not() {
+        for (resource, issuer, named) in [
+            ("https://a.example/mcp", "https://auth.example/x", None),
+            ("https://a.example/mcp", "http://auth.example", Some("cleartext")),
+            ("https://a.example/mcp", "https://10.0.0.1", Some("private")),
+            ("https://a.example/mcp", "http://localhost:1", Some("private")),
+            ("http://localhost:3000/mcp", "http://localhost:1", None),
+            ("http://localhost:3000/mcp", "https://auth.example", None),
+            ("https://a.example/mcp", "https://auth.example?x=y", Some("query")),
+            ("https://a.example/mcp", "https://me@auth.example", Some("user name")),
+            ("https://a.example/mcp", "auth.example", Some("absolute")),
+            ("https://a.example/mcp", "https://auth.example\n", Some("line breaks")),
+        ] {
+            let found = ResourceId::parse(resource).unwrap().issuer(issuer);
+            match named {
+                None => assert_eq!(found.unwrap().as_str(), issuer),
+                Some(named) => {
+                    let text = found.unwrap_err().to_string();
+                    assert!(text.contains(named), "{text}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn the_addresses_of_the_rfc_in_their_order() {

@@ -60,6 +60,13 @@ pub struct ResourceMetadata {
     members: Map<String, Value>,
 }
 
+/// Represents the outcome of a search for the metadata of a resource.
+pub(crate) enum ResourceLookup {
+    Found(ResourceMetadata),
+    /// Each address has responded with 404.
+    Missing(Error),
+}
+
 impl ResourceMetadata {
     /// Fetches the metadata of a resource. It is not cached.
     ///
@@ -88,12 +95,33 @@ impl ResourceMetadata {
     /// [RFC 9728 §3.3]: https://www.rfc-editor.org/rfc/rfc9728#section-3.3
     pub async fn discover(transport: &Transport, resource: &str, challenge: Option<&Challenge>) -> Result<Self, Error> {
         let resource = ResourceId::parse(resource)?;
+        match Self::find(transport, &resource, challenge.and_then(Challenge::resource_metadata)).await? {
+            ResourceLookup::Found(metadata) => Ok(metadata),
+            ResourceLookup::Missing(error) => Err(error),
+        }
+    }
+
+    /// Fetches the metadata, and distinguishes a resource without any. `named` is the address in a challenge.
+    pub(crate) async fn find(
+        transport: &Transport,
+        resource: &ResourceId,
+        named: Option<&str>,
+    ) -> Result<ResourceLookup, Error> {
         let timeout = transport.timeout();
-        let searching = search(transport, &resource, challenge.and_then(Challenge::resource_metadata));
-        clock::within(timeout, searching).await.unwrap_or_else(|| {
+        clock::within(timeout, search(transport, resource, named)).await.unwrap_or_else(|| {
             let why = format!("no metadata of the resource {:?} within {timeout:?}", WithoutQuery(resource.as_str()));
             Err(Error::new(ErrorKind::Timeout, why))
         })
+    }
+
+    /// Returns what is known about a resource without a document: its origin is the authorization server.
+    pub(crate) fn without_document(resource: &ResourceId) -> Self {
+        Self {
+            resource: resource.as_str().to_owned(),
+            authorization_servers: vec![resource.origin()],
+            scopes_supported: None,
+            members: Map::new(),
+        }
     }
 
     /// Returns the identifier of the resource, as it is written in the document. It is the `resource` of authorization requests and token
@@ -122,11 +150,11 @@ impl ResourceMetadata {
     }
 
     /// Reads a document, and compares its identifier (RFC 9728 §3.3).
-    fn read(document: JsonDocument, expected: &str) -> Result<Self, String> {
+    fn read(document: JsonDocument, expected: &str, id: &ResourceId) -> Result<Self, String> {
         let resource = document.members.get("resource").and_then(Value::as_str);
-        let resource = resource.ok_or_else(|| "the document has no `resource`".to_owned())?;
-        if resource != expected {
-            let shown = document.shown(resource);
+        let resource = resource.ok_or_else(|| "the document has no `resource`".to_owned())?.to_owned();
+        if resource != expected && !id.accepts_parent(&resource) {
+            let shown = document.shown(&resource);
             return Err(format!(
                 "the document is that of the resource `{shown}`, and not of `{:?}`; the two are compared exactly",
                 WithoutQuery(expected)
@@ -134,7 +162,7 @@ impl ResourceMetadata {
         }
         let members = document.members;
         Ok(Self {
-            resource: expected.to_owned(),
+            resource,
             authorization_servers: texts(&members, "authorization_servers").unwrap_or_default(),
             scopes_supported: texts(&members, "scopes_supported"),
             members,
@@ -144,7 +172,7 @@ impl ResourceMetadata {
 
 /// Tries the address of the challenge and the well-known ones. Only a 404 leads to the next one: another document could be that of an
 /// attacker who controls a part of the site.
-async fn search(transport: &Transport, resource: &ResourceId, named: Option<&str>) -> Result<ResourceMetadata, Error> {
+async fn search(transport: &Transport, resource: &ResourceId, named: Option<&str>) -> Result<ResourceLookup, Error> {
     let mut reasons = Vec::new();
     let named = match named.map(|named| endpoint_url(&named.into(), resource.rules())) {
         None => None,
@@ -155,18 +183,18 @@ async fn search(transport: &Transport, resource: &ResourceId, named: Option<&str
     };
     for ResourceAddress { url, resource: expected } in named.into_iter().chain(resource.well_known()) {
         let found = JsonDocument::fetch(transport, &url).await;
-        let unusable =
-            match found.and_then(|document| ResourceMetadata::read(document, &expected).map_err(Unusable::Other)) {
-                Ok(metadata) => return Ok(metadata),
-                Err(unusable) => unusable,
-            };
+        let read = |document| ResourceMetadata::read(document, &expected, resource).map_err(Unusable::Other);
+        let unusable = match found.and_then(read) {
+            Ok(metadata) => return Ok(ResourceLookup::Found(metadata)),
+            Err(unusable) => unusable,
+        };
         let is_missing = matches!(unusable, Unusable::NotFound);
         reasons.push(format!("{:?}: {}", WithoutQuery(url.as_str()), unusable.reason()?));
         if !is_missing {
-            break;
+            return Err(not_found(resource, &reasons.join("; ")));
         }
     }
-    Err(not_found(resource, &reasons.join("; ")))
+    Ok(ResourceLookup::Missing(not_found(resource, &reasons.join("; "))))
 }
 
 fn not_found(resource: &ResourceId, why: &str) -> Error {

@@ -21,6 +21,8 @@ use std::fmt;
 use url::Url;
 
 pub use self::authorization::{Authorization, Code};
+#[cfg(feature = "loopback")]
+pub(in crate::grant) use self::loopback::GrantId;
 
 use self::push_policy::PushPolicy;
 use super::config::{GrantConfig, grant_options};
@@ -79,6 +81,8 @@ pub struct AuthorizationCode {
     push_policy: PushPolicy,
     /// How requests are signed (RFC 9101).
     request_object: Option<Box<Claims>>,
+    /// Whether the person is asked for consent again, so that the server issues a refresh token (OpenID Connect Core §11).
+    asks_consent: bool,
     #[cfg(feature = "loopback")]
     loopback: loopback::Loopback,
     #[cfg(feature = "loopback")]
@@ -133,19 +137,25 @@ impl AuthorizationCode {
 
     fn build(authorization_url: Option<Url>, endpoint: TokenEndpoint) -> Result<Self, Error> {
         let client_id = endpoint.client_id()?.to_owned();
-        Ok(Self {
-            config: GrantConfig::new(endpoint),
-            authorization_url,
-            client_id,
+        Ok(Self { authorization_url, client_id, ..Self::from_config(GrantConfig::new(endpoint)) })
+    }
+
+    /// Creates a grant without a client, which a login gets later.
+    fn from_config(config: GrantConfig) -> Self {
+        Self {
+            config,
+            authorization_url: None,
+            client_id: String::new(),
             issuer: None,
             has_pkce: true,
             push_policy: PushPolicy::default(),
             request_object: None,
+            asks_consent: false,
             #[cfg(feature = "loopback")]
             loopback: loopback::Loopback::default(),
             #[cfg(feature = "loopback")]
             logins: LoginPolicy::default(),
-        })
+        }
     }
 }
 

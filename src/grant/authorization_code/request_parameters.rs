@@ -42,4 +42,9 @@ impl RequestParameters {
         let verifier = pkce.map(|pkce| Secret::new(pkce.verifier()));
         Ok(Self { form, state: Secret::new(state.as_str()), verifier })
     }
+
+    /// Adds a parameter.
+    pub(super) fn with(self, name: &'static str, value: &str) -> Self {
+        Self { form: self.form.param(name, value), ..self }
+    }
 }

@@ -91,7 +91,13 @@ impl AuthorizationCode {
     fn request_parameters(&self, redirect_uri: &str) -> Result<RequestParameters, Error> {
         into_url::check_absolute("redirect_uri", redirect_uri)?;
         let dpop = self.config.endpoint.dpop_key();
-        RequestParameters::new(&self.client_id, redirect_uri, &self.config.parameters, self.has_pkce, dpop)
+        let parameters = &self.config.parameters;
+        let request = RequestParameters::new(&self.client_id, redirect_uri, parameters, self.has_pkce, dpop)?;
+        Ok(if self.asks_consent && !parameters.contains("prompt") {
+            request.with("prompt", "consent")
+        } else {
+            request
+        })
     }
 
     /// Checks the query of the redirect that completes `authorization`, and returns its code.

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, service_fn};
 use tower_oauth2::transport::Transport;
 
-use crate::support::{Body, answer, form, token};
+use crate::support::{Body, answer, token};
 
 pub(crate) const ISSUER: &str = "https://auth.example.com";
 pub(crate) const OAUTH_DOCUMENT: &str = "https://auth.example.com/.well-known/oauth-authorization-server";
@@ -22,10 +24,11 @@ pub(crate) struct Received {
     pub(crate) method: String,
     pub(crate) url: String,
     pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
     pub(crate) form: Vec<(String, String)>,
 }
 
-type Page = Arc<dyn Fn() -> Result<Response<Body>, BoxError> + Send + Sync>;
+type Page = Arc<dyn Fn(&Received) -> Result<Response<Body>, BoxError> + Send + Sync>;
 
 /// Clones share the pages and the requests. An address without a page is a 404.
 #[derive(Clone, Default)]
@@ -68,7 +71,16 @@ impl Site {
         url: &str,
         page: impl Fn() -> Result<Response<Body>, BoxError> + Send + Sync + 'static,
     ) {
-        self.0.lock().unwrap().pages.insert(url.to_owned(), Arc::new(page));
+        self.set(url, Arc::new(move |_| page()));
+    }
+
+    /// Sets a page that depends on the request.
+    pub(crate) fn page_for(&self, url: &str, page: impl Fn(&Received) -> Response<Body> + Send + Sync + 'static) {
+        self.set(url, Arc::new(move |received| Ok(page(received))));
+    }
+
+    fn set(&self, url: &str, page: Page) {
+        self.0.lock().unwrap().pages.insert(url.to_owned(), page);
     }
 
     pub(crate) fn json(&self, url: &str, body: Value) {
@@ -100,12 +112,13 @@ impl Site {
             async move {
                 let (parts, body) = request.into_parts();
                 let url = parts.uri.to_string();
-                let form = form(Request::new(body)).await;
-                let received =
-                    Received { method: parts.method.to_string(), url: url.clone(), headers: parts.headers, form };
+                let body = body.collect().await.unwrap().to_bytes();
+                let form = url::form_urlencoded::parse(&body).into_owned().collect();
+                let (method, headers) = (parts.method.to_string(), parts.headers);
+                let received = Received { method, url: url.clone(), headers, body, form };
                 let (page, delay) = {
                     let mut state = site.0.lock().unwrap();
-                    state.received.push(received);
+                    state.received.push(received.clone());
                     (state.pages.get(&url).cloned(), state.delays.get(&url).copied())
                 };
                 // Other callers send their requests meanwhile.
@@ -113,7 +126,7 @@ impl Site {
                     Some(delay) => tokio::time::sleep(delay).await,
                     None => tokio::task::yield_now().await,
                 }
-                page.map_or_else(|| Ok(answer(404, "")), |page| page())
+                page.map_or_else(|| Ok(answer(404, "")), |page| page(&received))
             }
         }))
     }

@@ -1,6 +1,7 @@
 //! Logs a user in on this machine: browser, redirect, exchange, and the final page.
 
-use std::future::pending;
+use std::future::{pending, ready};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
@@ -13,7 +14,7 @@ use super::server::Server;
 use crate::clock;
 use crate::dpop::Dpop;
 use crate::error::{Error, ErrorKind};
-use crate::grant::{AuthorizationCode, Context, Grant};
+use crate::grant::{Authorization, AuthorizationCode, Context, Grant};
 use crate::random;
 use crate::token::Token;
 
@@ -21,7 +22,11 @@ use crate::token::Token;
 impl Grant for AuthorizationCode {
     async fn obtain(&self, cx: Context) -> Result<Token, Error> {
         let this = Self { config: self.config.for_call(&cx), ..self.clone() };
-        self.config.refresh_or_log_in(&cx, self.logins, || this.log_in(&cx, &self.loopback.grant_id)).await
+        self.config
+            .refresh_or_log_in(&cx, self.logins, || {
+                this.log_in(&cx, &self.loopback.grant_id, |login, _| ready(Ok(login)))
+            })
+            .await
     }
 
     fn name(&self) -> &'static str {
@@ -38,17 +43,37 @@ impl Grant for AuthorizationCode {
 }
 
 impl AuthorizationCode {
-    /// Logs a user in. `grant_id` is that of the grant, of which this may be a copy for one call.
-    async fn log_in(&self, cx: &Context, grant_id: &GrantId) -> Result<Token, Error> {
-        let options = &self.loopback;
-        cx.extend_stall_timeout(options.timeout);
-        let port = Port::open(options, Owner::new(grant_id, cx))?;
-        let login = tokio::select! {
+    /// Logs a user in. `grant_id` is that of the grant, of which this may be a copy for one call. `prepare` gets this grant and the redirect
+    /// URI of the login, and returns the grant that continues.
+    pub(super) async fn log_in<Fut>(
+        self,
+        cx: &Context,
+        grant_id: &GrantId,
+        prepare: impl FnOnce(Self, String) -> Fut,
+    ) -> Result<Token, Error>
+    where
+        Fut: Future<Output = Result<Self, Error>>,
+    {
+        cx.extend_stall_timeout(self.loopback.timeout);
+        let port = Port::open(&self.loopback, Owner::new(grant_id, cx))?;
+        let redirect_uri = port.url(&self.loopback.path);
+        let begin = async {
+            let this = prepare(self, redirect_uri.clone()).await?;
+            let login = this.begin(cx.transport(), redirect_uri).await?;
+            Ok::<_, Error>((this, login))
+        };
+        let (this, login) = tokio::select! {
             biased;
             // A newer login would otherwise find the browser of this one open.
             () = port.closed_for_another() => return Err(replaced()),
-            login = self.begin(cx.transport(), port.url(&options.path)) => login?,
+            begun = begin => begun?,
         };
+        this.complete(cx, port, login).await
+    }
+
+    /// Shows the login to the user, waits for the redirect, and exchanges the code.
+    async fn complete(&self, cx: &Context, port: Arc<Port>, login: Authorization) -> Result<Token, Error> {
+        let options = &self.loopback;
         let start = match options.browser {
             Some(_) => None,
             None => Some(StartRedirect { path: format!("/start/{}", *random::text()?), location: login.url().clone() }),

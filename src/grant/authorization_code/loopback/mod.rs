@@ -19,9 +19,11 @@ mod owner;
 mod page;
 mod pending_login;
 mod port;
+mod resource_login;
 mod routes;
 mod server;
 mod settings;
 mod sockets;
 
+pub(in crate::grant) use self::owner::GrantId;
 pub(super) use self::settings::Loopback;

@@ -6,7 +6,7 @@ use crate::grant::{Context, TokenSink};
 
 /// The identity that distinguishes a grant from others. A clone has another one.
 #[derive(Default)]
-pub(super) struct GrantId(Arc<()>);
+pub(in crate::grant) struct GrantId(Arc<()>);
 
 impl Clone for GrantId {
     fn clone(&self) -> Self {

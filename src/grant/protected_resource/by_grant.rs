@@ -1,0 +1,29 @@
+//! Obtains a token by the application's grant for the authorization server.
+
+use super::{Discovered, MakeGrant, ProtectedResource};
+use crate::error::Error;
+use crate::grant::{BoxGrant, Context, Grant};
+use crate::token::Token;
+
+impl ProtectedResource {
+    pub(super) async fn obtain_by_grant(
+        &self,
+        cx: Context,
+        found: &Discovered,
+        make_grant: &MakeGrant,
+    ) -> Result<Token, Error> {
+        let grant = self.grant(found, make_grant)?;
+        let token = grant.obtain(cx.with_resource_needs(self.needs(found))).await?;
+        Ok(token.with_issuer(found.issuer().as_str(), None))
+    }
+
+    /// Returns the grant for this server. It is made once, because grants have state.
+    fn grant(&self, found: &Discovered, make_grant: &MakeGrant) -> Result<BoxGrant, Error> {
+        if let Some(grant) = self.known.grant(&found.issuer) {
+            return Ok(grant);
+        }
+        let grant = make_grant(found).map_err(Error::before_request)?;
+        self.known.set_grant(&found.issuer, &grant);
+        Ok(grant)
+    }
+}
