@@ -18,6 +18,8 @@ pub(crate) struct AuthorizePolicy {
     pub(crate) deny_other_origins: bool,
     pub(crate) override_authorization: bool,
     pub(crate) allow_cleartext: bool,
+    /// Whether requests are sent without a token until a server demands one.
+    pub(crate) on_challenge: bool,
     /// The header that carries the token.
     pub(crate) header: HeaderName,
     /// Whether the tokens may be bound to a key. The header of such a token is always `Authorization` (RFC 9449 §7.1).
@@ -31,6 +33,7 @@ impl Default for AuthorizePolicy {
             deny_other_origins: false,
             override_authorization: false,
             allow_cleartext: false,
+            on_challenge: false,
             header: AUTHORIZATION,
             may_be_bound: false,
         }
@@ -41,7 +44,8 @@ impl AuthorizePolicy {
     /// Returns the part of the policy for the fast path.
     pub(crate) fn fast(&self) -> FastPolicy {
         let first = self.origins.first().map(|origin| origin.fast_authority().unwrap_or(NO_AUTHORITY));
-        let first = if self.header == AUTHORIZATION { first } else { Some(NO_AUTHORITY) };
+        let has_fast_path = self.header == AUTHORIZATION && !self.lacks_origin();
+        let first = if has_fast_path { first } else { Some(NO_AUTHORITY) };
         FastPolicy { authority: first.map(Box::from) }
     }
 
@@ -50,9 +54,13 @@ impl AuthorizePolicy {
     /// # Errors
     ///
     /// If the request must not be sent: the token would be sent over cleartext, or the origin of the request is denied. A denied origin is
-    /// an error even if the request has its own header.
+    /// an error even if the request has its own header. All requests fail if any host could demand a token.
     pub(crate) fn should_authorize<B>(&self, request: &Request<B>) -> Result<bool, Error> {
         let uri = request.uri();
+        if self.lacks_origin() {
+            let why = "needs the origin of the API, because otherwise any host could start a login: add `.origin(…)` to the layer";
+            return Err(Error::argument("on_challenge", why));
+        }
         let is_allowed = self.is_allowed_origin(uri);
         if !is_allowed && self.deny_other_origins {
             return Err(denied(ErrorKind::OriginDenied, uri));
@@ -64,6 +72,11 @@ impl AuthorizePolicy {
         let is_protected =
             uri.host().is_none_or(|host| uri.scheme().and_then(is_tls) == Some(true) || is_loopback(host));
         if is_protected || self.allow_cleartext { Ok(true) } else { Err(denied(ErrorKind::Cleartext, uri)) }
+    }
+
+    /// Returns whether any host could demand a token.
+    fn lacks_origin(&self) -> bool {
+        self.on_challenge && self.origins.is_empty()
     }
 
     fn has_own_authorization(&self, headers: &HeaderMap) -> bool {

@@ -4,7 +4,7 @@ use http::{Request, Response};
 
 use crate::dpop::ServerNonce;
 
-/// Marks a response that rejects the token, or demands a nonce in the proof that was sent with it.
+/// Marks a response that rejects the token, or demands a token, another token, or a nonce in the proof that was sent with it.
 ///
 /// The layer inserts it into the extensions of the response, and changes nothing else. A response that rejects the proof for another reason
 /// (`invalid_dpop_proof`) is not marked, because a retry would not help: see [DPoP](crate::docs::dpop#after-a-401).
@@ -47,7 +47,7 @@ enum Rejection {
     Challenge { generation: u64 },
 }
 
-/// Why an API rejected a request that carried a token. [`TokenRejected::reason`] returns it.
+/// Why an API rejected a request. [`TokenRejected::reason`] returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RejectionReason {
@@ -60,7 +60,8 @@ pub enum RejectionReason {
     /// [RFC 9449 §9]: https://www.rfc-editor.org/rfc/rfc9449#section-9
     Nonce,
     /// The token is valid, and not sufficient: the API demands another scope, another login or other claims. A token that has them is being
-    /// obtained: see [`OAuth2Layer::step_up`](crate::OAuth2Layer::step_up).
+    /// obtained: see [`OAuth2Layer::step_up`](crate::OAuth2Layer::step_up). Or the request was sent without a token, and the API demands one:
+    /// see [`OAuth2Layer::on_challenge`](crate::OAuth2Layer::on_challenge).
     Challenge,
 }
 
@@ -87,7 +88,7 @@ impl TokenRejected {
         Self(Rejection::Nonce(nonce))
     }
 
-    /// Creates the mark for a challenge to the token of `generation`, for which a refresh runs.
+    /// Creates the mark for a challenge to the token of `generation`, or to a request without one, for which a refresh runs.
     pub(crate) fn challenge(generation: u64) -> Self {
         Self(Rejection::Challenge { generation })
     }

@@ -180,35 +180,6 @@ impl<G, T> OAuth2Layer<G, T> {
         self
     }
 
-    /// Obtains another token if an API demands more of it: a scope, a stronger or fresher login, or other claims.
-    ///
-    /// | response to a request with the token | the next token |
-    /// | --- | --- |
-    /// | 403 or 401 with `error="insufficient_scope"` and `scope` ([RFC 6750 §3.1]) | has these scopes too |
-    /// | 401 with `error="insufficient_user_authentication"` ([RFC 9470]) | comes from a login with these `acr_values` and this `max_age` |
-    /// | 401 with `error="insufficient_claims"` and `claims` (Entra ID) | comes from a token request with these claims |
-    ///
-    /// Such a response is marked with [`RejectionReason::Challenge`](crate::retry::RejectionReason::Challenge), and
-    /// [`RetryUnauthorized`](crate::retry::RetryUnauthorized) repeats its request with the newer token. The token stays in use for all other
-    /// requests. If no other token can be obtained, the repeated request fails with that error.
-    ///
-    /// This option is the consent to a login at any time: a grant with a person asks that person again, because a refresh brings the same
-    /// scope and the same login. By default such responses pass, and a program that asks its user first calls
-    /// [`Tokens::step_up`](crate::Tokens::step_up).
-    ///
-    /// A challenge for what the token was requested with already starts nothing. After three refreshes in a row whose requests were
-    /// challenged again, nothing starts for ten minutes, and never more than twenty within ten minutes.
-    ///
-    /// The option is shared by all clones of the layer. With it, the layer checks each response, so requests do not use the
-    /// [fast path](crate::docs::behaviour#the-fast-path).
-    ///
-    /// [RFC 6750 §3.1]: https://www.rfc-editor.org/rfc/rfc6750#section-3.1
-    /// [RFC 9470]: https://www.rfc-editor.org/rfc/rfc9470
-    pub fn step_up(self) -> Self {
-        self.cell.enable_step_up();
-        self
-    }
-
     /// Sets the name of this layer in [spans, events and metrics](crate::docs::observing), to distinguish several layers of one
     /// program.
     ///
@@ -253,7 +224,8 @@ impl<S, G, T: Clone> Layer<S> for OAuth2Layer<G, T> {
     }
 }
 
-/// Returns a layer that shares the token. Its origins, and its other options of where the token may be sent, can be changed independently.
+/// Returns a layer that shares the token. Its origins, its other options of where the token may be sent, and [`on_challenge`](Self::on_challenge) can be
+/// changed independently.
 impl<G, T: Clone> Clone for OAuth2Layer<G, T> {
     fn clone(&self) -> Self {
         let (cell, policy, route) = (self.cell.clone(), self.policy.fork(), self.route.clone());

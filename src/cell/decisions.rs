@@ -29,6 +29,16 @@ pub(super) enum RefreshDecision<F> {
     Start,
 }
 
+/// The consequence of a response that demands a token, of a request that was sent without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FirstTokenDecision {
+    /// The response passes: the back-off has not passed, or the application has forgotten a token since the request was sent.
+    Pass,
+    /// The repeated request gets the token that exists, or waits for the running refresh task.
+    Wait,
+    Start,
+}
+
 /// Describes what the result of a refresh task has changed.
 #[derive(Debug)]
 pub(super) enum Completion {

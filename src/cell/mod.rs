@@ -28,6 +28,7 @@
 //! | `acquire`, `wait_future`, `max_wait` | how a caller gets a token, an error, or a future, and the time limit of that future |
 //! | `responses` | responses that accept or reject the token |
 //! | `challenges`, `challenge_series` | challenges that demand another token, and when they start a refresh |
+//! | `first_token` | requests without a token, and responses that demand the first one |
 //! | `bound_tokens` | tokens that are bound to a key |
 //! | `tokens`, `keep_fresh` | the public handle, its `flush` and its `keep_fresh` |
 
@@ -39,6 +40,7 @@ mod challenge_series;
 mod challenges;
 mod decisions;
 mod fast_path;
+mod first_token;
 mod fresh_flag;
 mod keep_fresh;
 mod max_wait;

@@ -61,7 +61,8 @@ impl TokenCell {
         predicate.is_some_and(|predicate| predicate(status, headers))
     }
 
-    fn scheme(&self) -> Arc<str> {
+    /// Returns the scheme that tokens are sent with.
+    pub(super) fn scheme(&self) -> Arc<str> {
         lock(&self.locked).options.scheme.clone()
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct Demand {
     pub(crate) max_age: Option<u64>,
     /// The claims that the server evaluates again.
     pub(crate) claims: Option<Map<String, Value>>,
+    /// Whether there was no token yet. Then a refresh token or a stored login may be enough.
+    pub(crate) is_first: bool,
 }
 
 impl Demand {
@@ -41,6 +43,12 @@ impl Demand {
         Self::of(StatusCode::UNAUTHORIZED, challenge)
     }
 
+    /// Reads the scope for a first token. What else the token needs, the server says when it gets the token.
+    pub(crate) fn of_first(challenge: &Challenge) -> Option<Self> {
+        let scope = challenge.scope().and_then(names)?;
+        Some(Self { scope, is_first: true, ..Self::default() })
+    }
+
     /// Reads one challenge. With another status than 401, only the scope of a 403 counts (RFC 6750 §3.1).
     fn of(status: StatusCode, challenge: &Challenge) -> Option<Self> {
         let demand = match (challenge.error()?, status) {
@@ -51,7 +59,7 @@ impl Demand {
                 scope: challenge.scope().and_then(names).unwrap_or_default(),
                 acr_values: challenge.param("acr_values").filter(|values| !values.trim().is_empty()).map(str::to_owned),
                 max_age: challenge.param("max_age").and_then(seconds),
-                claims: None,
+                ..Self::default()
             },
             ("insufficient_claims", StatusCode::UNAUTHORIZED) => {
                 Self { claims: Some(decoded(challenge.param("claims")?)?), ..Self::default() }
@@ -85,7 +93,7 @@ impl Demand {
 
     /// Returns whether a new login is needed, because a refresh brings the same scope and the same login again.
     pub(crate) fn needs_login(&self) -> bool {
-        !self.scope.is_empty() || self.acr_values.is_some() || self.max_age.is_some()
+        !self.is_first && (!self.scope.is_empty() || self.acr_values.is_some() || self.max_age.is_some())
     }
 }
 

@@ -6,6 +6,7 @@ use http::Request;
 
 use super::sent_proof::{PendingProof, SentProof};
 use super::sent_token::SentToken;
+use super::sent_without_token::SentWithoutToken;
 use crate::authorize::AuthorizePolicy;
 use crate::cell::{CachedToken, TokenCell};
 use crate::dpop::Proving;
@@ -20,6 +21,8 @@ pub(crate) enum Attached {
     RepeatedToken(SentToken),
     /// A bound token with a proof.
     Proof(SentProof),
+    /// No token, until a server demands one.
+    Nothing(SentWithoutToken),
 }
 
 /// The result of attaching a token.

@@ -9,6 +9,7 @@ use tower_service::Service;
 use super::attachment::{Attached, Attachment};
 use super::protocol::for_protocol;
 use super::sent_proof::{PendingProof, SentProof};
+use super::sent_without_token::SentWithoutToken;
 use crate::authorize::AuthorizePolicy;
 use crate::cell::{Acquire, BoundedWait, CachedError, CachedToken, ProofCount, TokenCell, Waited};
 use crate::dpop::DpopProof;
@@ -42,6 +43,8 @@ pub(crate) enum TokenWait {
     Failed(CachedError),
     Waiting(BoundedWait),
     Proof(PendingProof),
+    /// No token, until a server demands one.
+    Nothing,
 }
 
 impl PendingToken {
@@ -58,25 +61,28 @@ impl PendingToken {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             self.state = match &mut self.state {
-                TokenWait::Token(_) => return Poll::Ready(Ok(())),
+                TokenWait::Token(_) | TokenWait::Nothing => return Poll::Ready(Ok(())),
                 TokenWait::Failed(error) => return Poll::Ready(Err(error.error.clone())),
                 TokenWait::Proof(pending) => return pending.poll(cx),
                 TokenWait::Waiting(waiting) => match ready!(waiting.poll(cx)) {
                     Waited::Token(token) => TokenWait::Token(token),
                     Waited::Failed(error) => TokenWait::Failed(error),
-                    Waited::Superseded => match self.cell.acquire(self.newer_than, || Some(self.transport.clone())) {
-                        Acquire::Wait(wait_future) => {
-                            waiting.restart(wait_future);
-                            continue;
-                        }
-                        acquired => acquired.into(),
+                    Waited::Superseded => match self.cell.generation_without_token(&self.policy, self.newer_than) {
+                        Some(_) => TokenWait::Nothing,
+                        None => match self.cell.acquire(self.newer_than, || Some(self.transport.clone())) {
+                            Acquire::Wait(wait_future) => {
+                                waiting.restart(wait_future);
+                                continue;
+                            }
+                            acquired => acquired.into(),
+                        },
                     },
                 },
             };
         }
     }
 
-    /// Attaches the newest token. Returns `None` if the request has to wait again: the token has expired meanwhile, or a signer makes a
+    /// Attaches the newest token, unless the request is sent without one. Returns `None` if the request has to wait again: the token has expired meanwhile, or a signer makes a
     /// proof for it.
     ///
     /// # Errors
@@ -84,12 +90,12 @@ impl PendingToken {
     /// If the token must not be sent, or no proof can be made for this request.
     fn attach<B>(&mut self, request: &mut Request<B>) -> Result<Option<Attached>, Error> {
         let token = match &self.state {
-            TokenWait::Token(token) => token,
-            TokenWait::Proof(pending) => pending.token(),
+            TokenWait::Token(token) => Some(token),
+            TokenWait::Proof(pending) => Some(pending.token()),
+            TokenWait::Nothing => None,
             TokenWait::Failed(_) | TokenWait::Waiting(_) => return Ok(None),
         };
-        if self.cell.may_send(token) {
-            let token = token.clone();
+        if let Some(token) = token.filter(|token| self.cell.may_send(token)).cloned() {
             return match (self.take_proof(), self.cell.bound_key(&token.token)?) {
                 (Some(proof), Some(key)) => {
                     Ok(Some(Attached::Proof(SentProof::attach(request, &token, proof, &self.cell, key.dpop))))
@@ -97,13 +103,17 @@ impl PendingToken {
                 _ => self.attach_token(request, &token),
             };
         }
+        if let Some(generation) = self.cell.generation_without_token(&self.policy, self.newer_than) {
+            let sent = SentWithoutToken::new(&self.cell, generation, self.transport.clone());
+            return Ok(Some(Attached::Nothing(sent)));
+        }
         self.state = self.cell.acquire(self.newer_than, || Some(self.transport.clone())).into();
         match &self.state {
             TokenWait::Token(token) => {
                 let token = token.clone();
                 self.attach_token(request, &token)
             }
-            TokenWait::Failed(_) | TokenWait::Waiting(_) | TokenWait::Proof(_) => Ok(None),
+            TokenWait::Failed(_) | TokenWait::Waiting(_) | TokenWait::Proof(_) | TokenWait::Nothing => Ok(None),
         }
     }
 

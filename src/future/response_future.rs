@@ -58,12 +58,13 @@ impl<F, S, B> ResponseFuture<F, S, B> {
         Self { state: ResponseState::Sent { response, generation } }
     }
 
-    /// Creates the future of a request with a token, whose cell may observe every response.
+    /// Creates the future of a request with a token, whose cell may observe every response, or without one until a server demands it.
     pub(crate) fn attached(response: F, attached: Attached) -> Self {
         match attached {
             Attached::Token(sent) => Self { state: ResponseState::Observed { response, sent } },
             Attached::RepeatedToken(sent) => Self::slow(SlowRequest::Repeated { response, sent }),
             Attached::Proof(proof) => Self::slow(SlowRequest::Proven { response, proof }),
+            Attached::Nothing(sent) => Self::slow(SlowRequest::WithoutToken { response, sent }),
         }
     }
 

@@ -11,6 +11,7 @@ use super::attachment::Attached;
 use super::deferred::Deferred;
 use super::sent_proof::SentProof;
 use super::sent_token::SentToken;
+use super::sent_without_token::SentWithoutToken;
 use crate::error::BoxError;
 
 pin_project! {
@@ -24,6 +25,8 @@ pin_project! {
         Repeated { #[pin] response: F, sent: SentToken },
         /// The request was sent with a bound token and its proof.
         Proven { #[pin] response: F, proof: SentProof },
+        /// The request was sent without a token, and its response may demand one.
+        WithoutToken { #[pin] response: F, sent: SentWithoutToken },
     }
 }
 
@@ -51,11 +54,16 @@ where
                     let response = ready!(response.poll(cx)).map_err(Into::into)?;
                     return Poll::Ready(Ok(SlowOutcome::Response(sent.report(response, true))));
                 }
+                SlowRequestProj::WithoutToken { response, sent } => {
+                    let response = ready!(response.poll(cx)).map_err(Into::into)?;
+                    return Poll::Ready(Ok(SlowOutcome::Response(sent.report(response))));
+                }
                 SlowRequestProj::Deferred { deferred } => {
                     // The request was sent before.
                     let Some((response, attached)) = ready!(deferred.poll_sent(cx))? else { return Poll::Pending };
                     match attached {
                         Some(Attached::Proof(proof)) => self.set(Self::Proven { response, proof }),
+                        Some(Attached::Nothing(sent)) => self.set(Self::WithoutToken { response, sent }),
                         Some(Attached::RepeatedToken(sent)) => self.set(Self::Repeated { response, sent }),
                         Some(Attached::Token(sent)) => return Poll::Ready(Ok(SlowOutcome::Sent(response, Some(sent)))),
                         None => return Poll::Ready(Ok(SlowOutcome::Sent(response, None))),

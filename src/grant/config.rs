@@ -208,7 +208,8 @@ impl GrantConfig {
             return if logins.allows_step_up(cx.reason()) { login().await } else { Err(login_not_on_request()) };
         }
         let outcome = self.try_refresh(cx).await?;
-        if let (RefreshOutcome::Rejected(rejected), Some(_)) = (&outcome, demand)
+        if let (RefreshOutcome::Rejected(rejected), Some(demand)) = (&outcome, demand)
+            && !demand.is_first
             && logins.allows_step_up(cx.reason())
         {
             return login().await.map_err(|error| error.with_spent_refresh_token_of(rejected));

@@ -59,7 +59,8 @@ pub enum Reason {
     ///
     /// A grant must not ask a person to log in a second time, unless its user allowed that when the grant was built.
     Rejected,
-    /// A response required more than the previous token grants. This version does not use it.
+    /// An API demands more of the token than the previous one grants: see [`step_up`](crate::OAuth2Layer::step_up). Or there is no previous token, and
+    /// an API demands one: see [`on_challenge`](crate::OAuth2Layer::on_challenge).
     Challenged,
 }
 
@@ -145,8 +146,8 @@ impl Context {
         self.reason
     }
 
-    /// Returns the challenge of the response that rejected the previous token, for [`Reason::Rejected`]. `None` if it had none, and for
-    /// other reasons.
+    /// Returns the challenge of the response that rejected the previous token, or that demands another one or a first one, for
+    /// [`Reason::Rejected`] and [`Reason::Challenged`]. `None` if it had none, and for other reasons.
     pub fn challenge(&self) -> Option<&Challenge> {
         self.challenge.as_ref()
     }

@@ -16,7 +16,8 @@ use crate::extensions::TokenRejected;
 /// Repeats a request once, with a newer token, if the API rejected its token.
 ///
 /// With [DPoP](crate::docs::dpop), it also repeats a request once, at once and with the same token, if the API demands a nonce. Each attempt has its
-/// own proof. So a request is sent at most three times: a request that was repeated for one reason may be repeated for the other one.
+/// own proof. With [`on_challenge`](crate::OAuth2Layer::on_challenge) and [`step_up`](crate::OAuth2Layer::step_up), it repeats a request twice at most
+/// if the API demands a first token, or more of the token. A request that was repeated for one reason may be repeated for the others.
 ///
 /// It is a [`tower::retry::Policy`]. Place it *outside* the OAuth layer.
 ///
@@ -57,7 +58,8 @@ use crate::extensions::TokenRejected;
 /// ```
 ///
 /// It repeats the request of a response to which the OAuth layer added a [`TokenRejected`]: a 401, unless it requires another scheme or rejects
-/// the DPoP proof; gRPC's `UNAUTHENTICATED` in a trailers-only response; and responses that [`reject_when`](crate::OAuth2Layer::reject_when) matches. If
+/// the DPoP proof; gRPC's `UNAUTHENTICATED` in a trailers-only response; responses that [`reject_when`](crate::OAuth2Layer::reject_when) matches; and
+/// challenges. If
 /// an API rejects each new token, the layer backs off before the next refresh, and no request is repeated meanwhile.
 ///
 /// A request is repeated only if its body is empty or can be sent twice: [`replay`](RetryUnauthorized::replay) copies a body with a

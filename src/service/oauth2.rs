@@ -43,7 +43,7 @@ pub struct OAuth2<S, G, T = ThroughInner> {
     pub(super) inner: S,
     pub(super) shared: Arc<ServiceState<T>>,
     pub(super) readiness: Readiness,
-    /// Whether there is a token to send, so that `poll_ready` polls only the inner service. `readiness` is `Idle` then. A separate field,
+    /// Whether there is a token to send, or none is needed, so that `poll_ready` polls only the inner service. `readiness` is `Idle` then. A separate field,
     /// because replacing the enum would check on the fast path whether the previous variant needs to be dropped.
     pub(super) has_token: bool,
     /// The header of the last request.
@@ -114,6 +114,11 @@ impl<T> ServiceState<T> {
         let (policy, fresh, transport) = (handle_policy.load(), cell.fresh.clone(), OnceLock::new());
         let fast_policy = policy.fast();
         Arc::new(Self { cell, policy, fast_policy, route, fresh, transport, handle_policy })
+    }
+
+    /// Returns whether requests are sent without a token now, because no server has demanded one.
+    pub(super) fn sends_without_token(&self) -> bool {
+        self.cell.generation_without_token(&self.policy, None).is_some()
     }
 
     /// Registers the transport of this service for token requests of handles.

@@ -29,6 +29,8 @@ impl<S, G, T> OAuth2<S, G, T> {
                         Waited::Failed(error) => Readiness::Failed(Box::new(error)),
                         // The next check finds the token.
                         Waited::Token(_) => Readiness::Idle,
+                        // The token was forgotten, so the request is sent without one.
+                        Waited::Superseded if shared.sends_without_token() => Readiness::Idle,
                         Waited::Superseded => match shared.cell.acquire(None, || Some(shared.route.transport(inner))) {
                             Acquire::Token(_) => Readiness::Idle,
                             Acquire::Failed(error) => Readiness::Failed(Box::new(error)),
@@ -45,7 +47,7 @@ impl<S, G, T> OAuth2<S, G, T> {
         }
     }
 
-    /// Returns whether there is a token to send. If not, sets the new readiness.
+    /// Returns whether there is a token to send, or none is needed. If not, sets the new readiness.
     fn check_token<B>(&mut self) -> bool
     where
         T: TokenRoute<S, B>,
@@ -55,6 +57,7 @@ impl<S, G, T> OAuth2<S, G, T> {
         let transport = || Some(shared.route.transport(inner));
         match shared.cell.check_freshness() {
             Freshness::Fresh => true,
+            Freshness::Stale if shared.sends_without_token() => true,
             Freshness::Stale => match shared.cell.acquire(None, transport) {
                 Acquire::Token(_) => true,
                 Acquire::Failed(error) => {

@@ -9,14 +9,14 @@ use crate::cell::{Acquire, Freshness};
 use crate::clock;
 use crate::error::{Error, ErrorKind};
 use crate::extensions::NewerThan;
-use crate::future::{Attached, Attachment, PendingToken, ResponseFuture, TokenWait};
+use crate::future::{Attached, Attachment, PendingToken, ResponseFuture, SentWithoutToken, TokenWait};
 use crate::route::TokenRoute;
 
 /// How a request continues.
 enum Prepared {
-    /// The request is sent with a token. The inner service is ready.
+    /// The request is sent with a token, or without one until a server demands it. The inner service is ready.
     Send(Attached),
-    /// The request is sent without a token. The inner service is ready.
+    /// The request is sent without a token, which must not be sent there. The inner service is ready.
     SendWithoutToken,
     /// The request is not sent.
     Fail(Error),
@@ -98,6 +98,14 @@ impl<S, G, T> OAuth2<S, G, T> {
             if let Some(attachment) = attachment.flatten() {
                 return self.send_or_wait(attachment);
             }
+        }
+        if let Some(generation) = cell.generation_without_token(&self.shared.policy, newer_than) {
+            return if inner_is_ready {
+                let transport = self.shared.route.transport(&self.inner);
+                Prepared::Send(Attached::Nothing(SentWithoutToken::new(&cell, generation, transport)))
+            } else {
+                Prepared::Defer(Some(TokenWait::Nothing))
+            };
         }
         match readiness {
             Readiness::ArrivedStale(token)

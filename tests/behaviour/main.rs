@@ -49,6 +49,7 @@ mod live_services;
 mod max_wait;
 mod memory_store;
 mod messages;
+mod on_challenge;
 mod options;
 mod panics;
 mod password;

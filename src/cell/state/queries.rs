@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Blocked, TokenState};
 use crate::cell::attempt::{Attempt, Trigger};
 use crate::cell::cached::{CachedError, CachedToken, Freshness};
-use crate::cell::decisions::{Lookup, RefreshDecision};
+use crate::cell::decisions::{FirstTokenDecision, Lookup, RefreshDecision};
 use crate::clock::Now;
 use crate::grant::Reason;
 use crate::observe::RefreshCause;
@@ -30,6 +30,22 @@ impl<F: Clone> TokenState<F> {
             (Some(Freshness::Due), Some(task)) => RefreshDecision::Running(task.clone()),
             (Some(Freshness::Due), None) if self.backoff_error(now).is_none() => RefreshDecision::Start,
             _ => RefreshDecision::Skip,
+        }
+    }
+
+    /// Returns the generation of the newest token, or of the last one if it was forgotten.
+    pub(in crate::cell) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Decides about a response that demands a token, of a request that was sent without one after `generation`.
+    pub(in crate::cell) fn first_token_decision(&self, generation: u64, now: Now) -> FirstTokenDecision {
+        if self.newest.is_some() || self.task.is_some() {
+            FirstTokenDecision::Wait
+        } else if generation != self.generation || self.backoff_error(now).is_some() {
+            FirstTokenDecision::Pass
+        } else {
+            FirstTokenDecision::Start
         }
     }
 
