@@ -164,7 +164,7 @@ impl<G, T> OAuth2Layer<G, T> {
     ///
     /// The predicate is called for each response to a request with the token, also for a 401 that names only other schemes. It is not called
     /// for a response that is already a rejection, nor for a 401 about the [DPoP proof](crate::docs::dpop#after-a-401) (`use_dpop_nonce`,
-    /// `invalid_dpop_proof`), because another token would not help. By default a 403 is not a rejection: the token is valid, but not sufficient
+    /// `invalid_dpop_proof`), because another token would not help, nor for a challenge that [`step_up`](Self::step_up) handles. By default a 403 is not a rejection: the token is valid, but not sufficient
     /// (`insufficient_scope`, [RFC 6750 §3.1]).
     ///
     /// The predicate is shared by all clones of the layer. If it is set twice, the last one is used. With a predicate, the layer checks each

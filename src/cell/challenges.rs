@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use super::acquire::{Acquire, failed};
 use super::attempt::Trigger;
 use super::challenge_series::{ChallengeOutcome, ChallengedToken};
+use super::decisions::Lookup;
 use super::reentrancy::is_reentrant;
 use super::token_cell::{LockedState, TokenCell};
 use crate::challenge::{Challenge, Demand};
@@ -50,7 +51,8 @@ impl TokenCell {
             if is_repeated && status.is_success() {
                 lock(&self.locked).state.challenges.record_success();
             }
-            return None;
+            // Such a response is no rejection either.
+            return Demand::is_unreadable(status, &challenges).then_some(None);
         };
         let is_awaited = match self.decide(generation, &demand, is_repeated) {
             ChallengeOutcome::Pass => false,
@@ -117,7 +119,7 @@ impl TokenCell {
         let demand = Demand::of_any(challenge).ok_or_else(|| {
             Error::argument(
                 "challenge",
-                "demands neither a scope nor a login nor claims, so another token would not help",
+                "demands neither a scope nor a login nor claims that can be read, so no other token helps; handle the response without `Tokens::step_up`",
             )
         })?;
         lock(&self.locked).state.challenges.reset();
@@ -127,6 +129,12 @@ impl TokenCell {
     /// Returns the token if it was requested with all of the demand, or a future that waits for a refresh: the running one, or one that
     /// starts now.
     pub(super) fn force_step_up(self: &Arc<Self>, trigger: &Trigger) -> Acquire {
+        let found = lock(&self.locked).state.lookup(clock::now());
+        if let (Lookup::Valid(token), Some(demand)) = (found, &trigger.demand)
+            && token.token.satisfies(demand, clock::now())
+        {
+            return Acquire::Token(token);
+        }
         if is_reentrant(self.id()) {
             return failed(ErrorKind::Recursion);
         }
@@ -142,7 +150,8 @@ impl TokenCell {
             newest.and_then(|newest| state.challenges.take_waiting(&newest.token, clock::now()))
         };
         if let Some(demand) = demand {
-            self.start_challenge(Trigger { reason: Reason::Challenged, challenge: None, demand: Some(demand) });
+            let challenge = Some(demand.to_challenge());
+            self.start_challenge(Trigger { reason: Reason::Challenged, challenge, demand: Some(demand) });
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
+use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::StatusCode;
 use serde_json::{Map, Value};
@@ -13,6 +14,9 @@ use crate::scope;
 
 const ANY_PADDING: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+
+/// The errors of a valid token that is not sufficient.
+const ERRORS: [&str; 3] = ["insufficient_scope", "insufficient_user_authentication", "insufficient_claims"];
 
 /// Describes what the next token must be good for, beyond the one that was sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,9 +37,8 @@ impl Demand {
     ///
     /// Only challenges of the schemes Bearer and DPoP count.
     pub(crate) fn read(status: StatusCode, challenges: &[Challenge]) -> Option<(Self, &Challenge)> {
-        let is_about_token =
-            |challenge: &&Challenge| ["bearer", "dpop"].iter().any(|it| challenge.scheme().eq_ignore_ascii_case(it));
-        challenges.iter().filter(is_about_token).find_map(|challenge| Some((Self::of(status, challenge)?, challenge)))
+        let mut about_token = challenges.iter().filter(|it| is_about_token(it));
+        about_token.find_map(|challenge| Some((Self::of(status, challenge)?, challenge)))
     }
 
     /// Reads a challenge, whatever the status of its response.
@@ -47,6 +50,35 @@ impl Demand {
     pub(crate) fn of_first(challenge: &Challenge) -> Option<Self> {
         let scope = challenge.scope().and_then(names)?;
         Some(Self { scope, is_first: true, ..Self::default() })
+    }
+
+    /// Returns whether a 401 without a readable demand says first that the token is valid and not sufficient, so that no other token helps.
+    pub(crate) fn is_unreadable(status: StatusCode, challenges: &[Challenge]) -> bool {
+        if status != StatusCode::UNAUTHORIZED {
+            return false;
+        }
+        let error = challenges.iter().filter(|it| is_about_token(it)).find_map(Challenge::error);
+        error.is_some_and(|error| ERRORS.contains(&error))
+    }
+
+    /// Returns one challenge that demands all of this, for a grant of the user.
+    pub(crate) fn to_challenge(&self) -> Challenge {
+        let [scope_error, login_error, claims_error] = ERRORS;
+        let error = match self {
+            Self { claims: Some(_), .. } => claims_error,
+            _ if self.needs_person() => login_error,
+            _ => scope_error,
+        };
+        let scope: Vec<&str> = self.scope.iter().map(String::as_str).collect();
+        let values = [
+            ("error", Some(error.to_owned())),
+            ("scope", (!scope.is_empty()).then(|| scope.join(" "))),
+            ("acr_values", self.acr_values.clone()),
+            ("max_age", self.max_age.map(|max_age| max_age.to_string())),
+            ("claims", self.claims.clone().map(|claims| BASE64.encode(Value::Object(claims).to_string()))),
+        ];
+        let params = values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+        Challenge { scheme: "Bearer".to_owned(), params }
     }
 
     /// Reads one challenge. With another status than 401, only the scope of a 403 counts (RFC 6750 §3.1).
@@ -95,6 +127,10 @@ impl Demand {
     pub(crate) fn needs_login(&self) -> bool {
         !self.is_first && (!self.scope.is_empty() || self.acr_values.is_some() || self.max_age.is_some())
     }
+}
+
+fn is_about_token(challenge: &Challenge) -> bool {
+    ["bearer", "dpop"].iter().any(|scheme| challenge.scheme().eq_ignore_ascii_case(scheme))
 }
 
 /// Adds the members of one object to another one, object by object. Those that are added win.
@@ -229,5 +265,34 @@ mod tests {
         let same = demand.clone();
         demand.merge(Demand::default());
         assert_eq!(demand, same);
+    }
+
+    #[test]
+    fn a_demand_becomes_a_challenge_that_names_all_of_it() {
+        let claims = json!({"id_token": {"name": "ü?>"}}).as_object().cloned();
+        let login = Demand { acr_values: Some("mfa".into()), max_age: Some(5), ..scope(&["a", "b"]) };
+        for demand in [scope(&["b", "a"]), login.clone(), Demand { claims: claims.clone(), ..Demand::default() }] {
+            assert_eq!(Demand::of_any(&demand.to_challenge()), Some(demand));
+        }
+        let all = Demand { claims, ..login }.to_challenge();
+        assert_eq!((all.scope(), all.param("acr_values"), all.param("max_age")), (Some("a b"), Some("mfa"), Some("5")));
+        assert_eq!(all.error(), Some("insufficient_claims"));
+    }
+
+    #[test]
+    fn a_401_that_does_not_say_what_it_demands_is_unreadable() {
+        for (status, challenge, is_unreadable) in [
+            (401, r#"Bearer error="insufficient_claims", claims="%""#, true),
+            (401, r#"Bearer realm="x", DPoP error="insufficient_scope""#, true),
+            (403, r#"Bearer error="insufficient_scope""#, false),
+            (401, r#"Bearer error="invalid_token", DPoP error="insufficient_claims""#, false),
+            (401, r#"Basic error="insufficient_claims""#, false),
+            (401, "Bearer", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(WWW_AUTHENTICATE, challenge.parse().unwrap());
+            let found = Demand::is_unreadable(status.try_into().unwrap(), &Challenge::parse(&headers));
+            assert_eq!(found, is_unreadable, "{status} {challenge}");
+        }
     }
 }

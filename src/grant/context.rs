@@ -53,14 +53,23 @@ pub enum Reason {
     /// A grant must not ask a person to log in. If it cannot proceed otherwise, it returns
     /// [`ErrorKind::LoginRequired`](crate::ErrorKind::LoginRequired), and is called again when the token has expired.
     Proactive,
-    /// The application called [`Tokens::refresh`](crate::Tokens::refresh). A grant may ask a person to log in, even repeatedly.
+    /// The application called [`Tokens::refresh`](crate::Tokens::refresh), or [`Tokens::step_up`](crate::Tokens::step_up) with the challenge
+    /// that [`Context::challenge`] returns. A grant may ask a person to log in, even repeatedly.
     Forced,
     /// An API rejected the previous token (401).
     ///
     /// A grant must not ask a person to log in a second time, unless its user allowed that when the grant was built.
     Rejected,
-    /// An API demands more of the token than the previous one grants: see [`step_up`](crate::OAuth2Layer::step_up). Or there is no previous token, and
-    /// an API demands one: see [`on_challenge`](crate::OAuth2Layer::on_challenge).
+    /// An API demands more than the previous token has: another scope, another login, or other claims. [`Context::challenge`] says what. The
+    /// previous token stays in use for other requests, and for all of them if the grant fails.
+    ///
+    /// Or there is no previous token, and an API demands one: see [`on_challenge`](crate::OAuth2Layer::on_challenge).
+    ///
+    /// It is used with [`step_up`](crate::OAuth2Layer::step_up), which is the consent to a login. A refresh brings the same scope and the same
+    /// login again, so a grant with a person starts a login, unless the API demands claims only. A grant that cannot obtain such a token
+    /// returns [`ErrorKind::LoginRequired`](crate::ErrorKind::LoginRequired), or
+    /// [`ErrorKind::RequestRejected`](crate::ErrorKind::RequestRejected). If another login does not help either, it returns
+    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied): nothing starts for this token again.
     Challenged,
 }
 
@@ -146,8 +155,11 @@ impl Context {
         self.reason
     }
 
-    /// Returns the challenge of the response that rejected the previous token, or that demands another one or a first one, for
-    /// [`Reason::Rejected`] and [`Reason::Challenged`]. `None` if it had none, and for other reasons.
+    /// Returns the challenge of the response that rejected the previous token ([`Reason::Rejected`]) or demands more of it
+    /// or a first one ([`Reason::Challenged`]), or the one that [`Tokens::step_up`](crate::Tokens::step_up) was called with ([`Reason::Forced`]).
+    ///
+    /// `None` if a rejection had none, and for other reasons. If several challenges arrived during another refresh, it is one that demands all
+    /// of them together.
     pub fn challenge(&self) -> Option<&Challenge> {
         self.challenge.as_ref()
     }

@@ -1,5 +1,6 @@
 //! A recorded call of a scripted grant.
 
+use crate::challenge::Challenge;
 use crate::grant::{Context, Reason};
 use crate::token::Token;
 
@@ -8,11 +9,12 @@ use crate::token::Token;
 pub struct Call {
     previous: Option<Token>,
     reason: Reason,
+    challenge: Option<Challenge>,
 }
 
 impl Call {
     pub(super) fn new(cx: &Context) -> Self {
-        Self { previous: cx.previous().cloned(), reason: cx.reason() }
+        Self { previous: cx.previous().cloned(), reason: cx.reason(), challenge: cx.challenge().cloned() }
     }
 
     /// Returns the token that the layer had: expired, rejected or due. `None` for the first token, and after
@@ -24,5 +26,10 @@ impl Call {
     /// Returns why the layer called the grant.
     pub fn reason(&self) -> Reason {
         self.reason
+    }
+
+    /// Returns the challenge that the grant got: see [`Context::challenge`].
+    pub fn challenge(&self) -> Option<&Challenge> {
+        self.challenge.as_ref()
     }
 }

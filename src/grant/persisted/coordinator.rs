@@ -68,7 +68,7 @@ impl<S: TokenStore> Coordinator<S> {
             return None;
         }
         let stored = self.load(session).await;
-        if input.is_first() && input.is_forced() {
+        if input.is_first() && input.needs_newer() {
             // The caller needs a newer token than the stored one. Only a token that another process saves from now on is newer.
             input.learn_known(stored.as_ref());
             return None;

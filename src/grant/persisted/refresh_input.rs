@@ -60,6 +60,12 @@ impl RefreshInput {
         self.reason == Reason::Forced
     }
 
+    /// Returns whether the caller needs a newer token than any stored one. If an API demands another token, the stored one may have what it
+    /// demands.
+    pub(super) fn needs_newer(&self) -> bool {
+        self.is_forced() && self.demand.is_none()
+    }
+
     pub(super) fn is_proactive(&self) -> bool {
         self.reason == Reason::Proactive
     }
@@ -71,7 +77,7 @@ impl RefreshInput {
 
     /// Counts the content of the store as known, if the refresh must replace it and none was known before.
     pub(super) fn learn_known(&mut self, stored: StoreContent<&Entry>) {
-        if self.previous.is_none() && (self.is_forgotten || self.is_forced()) && self.known.is_none() {
+        if self.previous.is_none() && (self.is_forgotten || self.needs_newer()) && self.known.is_none() {
             self.known = match stored {
                 StoreContent::Unknown => None,
                 StoreContent::Empty => Some(nothing_stored()),
