@@ -52,7 +52,8 @@ pub enum ErrorKind {
     /// A person has to log in: there is no refresh token, or the server rejects it, and the grant may not start a login without a
     /// call of [`Tokens::refresh`](crate::Tokens::refresh). Call it when the person can log in.
     LoginRequired,
-    /// The person denied the login (`access_denied`). Only [`Tokens::refresh`](crate::Tokens::refresh) starts another one.
+    /// The person denied the login (`access_denied`), or has no login of the strength that an API demands
+    /// (`unmet_authentication_requirements`). Only [`Tokens::refresh`](crate::Tokens::refresh) starts another one.
     Denied,
     /// The person did not complete the login in time. Only [`Tokens::refresh`](crate::Tokens::refresh) starts another one.
     LoginExpired,

@@ -10,15 +10,18 @@ const MAX_TEXT: usize = 512;
 /// The code of an error that was built without one.
 const UNKNOWN_CODE: &str = "unknown_error";
 
-/// The codes of RFC 6749 §4.1.2.1 and §5.2, RFC 7009, RFC 8628, RFC 8707, RFC 9101, RFC 9396 and RFC 9449.
+/// The codes of RFC 6749 §4.1.2.1 and §5.2, RFC 7009, RFC 8628, RFC 8707, RFC 9101, RFC 9396, RFC 9449 and RFC 9470, and those of OpenID
+/// Connect Core §3.1.2.6 that demand a person.
 ///
 /// They are kept even if they contain a secret, such as a client secret that is part of a code: the codes are public, and the
 /// classification of errors depends on them.
-const REGISTERED_CODES: [&str; 23] = [
+const REGISTERED_CODES: [&str; 27] = [
     "access_denied",
     "authorization_declined",
     "authorization_pending",
+    "consent_required",
     "expired_token",
+    "interaction_required",
     "invalid_authorization_details",
     "invalid_client",
     "invalid_dpop_proof",
@@ -28,12 +31,14 @@ const REGISTERED_CODES: [&str; 23] = [
     "invalid_request_uri",
     "invalid_scope",
     "invalid_target",
+    "login_required",
     "request_not_supported",
     "request_uri_not_supported",
     "server_error",
     "slow_down",
     "temporarily_unavailable",
     "unauthorized_client",
+    "unmet_authentication_requirements",
     "unsupported_grant_type",
     "unsupported_response_type",
     "unsupported_token_type",

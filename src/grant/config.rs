@@ -68,9 +68,7 @@ impl GrantConfig {
     }
 
     fn next_parameters(&self, cx: &Context) -> Parameters {
-        let none = RequestRecord::default();
-        let previous = cx.previous().map_or(&none, |previous| &previous.record().request);
-        let next = self.parameters.for_next(previous, cx.demand());
+        let next = self.parameters.for_next(cx.previous(), cx.demand());
         match cx.resource_needs() {
             Some(needs) => next.for_resource(needs),
             None => next,
@@ -87,13 +85,13 @@ impl GrantConfig {
 
     /// Records in a token what was requested for it.
     fn record(&self, token: Token, cx: &Context) -> Token {
-        token.with_request(self.next_parameters(cx).record(cx.demand()))
+        token.with_request(self.next_parameters(cx).record())
     }
 
     /// Records in a token what was requested for it, and when its login was completed.
-    pub(super) fn record_login(&self, token: Token, demand: Option<&Demand>) -> Token {
+    pub(super) fn record_login(&self, token: Token) -> Token {
         let login_at = Some(clock::now().unix_millis() / 1000);
-        token.with_request(RequestRecord { login_at, ..self.parameters.record(demand) })
+        token.with_request(RequestRecord { login_at, ..self.parameters.record() })
     }
 
     /// Returns the key under which this grant's token is stored.
@@ -143,20 +141,21 @@ impl GrantConfig {
                     if let Some(new) = rotation.replacement(Some(sent.expose())) {
                         self.initial.rotate(new);
                     }
-                    RefreshOutcome::of(outcome.map(|token| match token.refresh_token() {
+                    let outcome = outcome.map(|token| match token.refresh_token() {
                         Some(_) => token,
                         None => token.with_refresh_token(sent.expose()),
-                    }))
+                    });
+                    RefreshOutcome::of(outcome.map(|token| self.refreshed(token, cx)))
                 }
                 None => Ok(RefreshOutcome::NoToken),
             },
         }
     }
 
-    /// Records in a token the claims that were requested with its refresh.
+    /// Records in a token the claims that were requested with its refresh. Its scope and its login are those of the previous token.
     fn refreshed(&self, token: Token, cx: &Context) -> Token {
-        let Some(claims) = cx.demand().and_then(|demand| demand.claims.clone()) else { return token };
-        let request = RequestRecord { claims: Some(claims), ..token.record().request.clone() };
+        let claims = self.next_parameters(cx).claims();
+        let request = RequestRecord { claims, ..token.record().request.clone() };
         token.with_request(request)
     }
 
@@ -202,17 +201,19 @@ impl GrantConfig {
         Fut: Future<Output = Result<Token, Error>>,
     {
         let demand = cx.demand();
-        let login = async || Ok(self.for_call(cx).record_login(login().await?, demand));
+        let login = async || Ok(self.for_call(cx).record_login(login().await.map_err(denied_if_unmet)?));
+        let may_step_up = demand.is_some_and(|demand| !demand.is_first) && logins.allows_step_up(cx.reason());
         // A refresh brings the same scope and the same login again (RFC 9470 §4).
         if demand.is_some_and(Demand::needs_login) && cx.previous().is_some() {
-            return if logins.allows_step_up(cx.reason()) { login().await } else { Err(login_not_on_request()) };
+            return if may_step_up { login().await } else { Err(login_not_on_request()) };
         }
         let outcome = self.try_refresh(cx).await?;
-        if let (RefreshOutcome::Rejected(rejected), Some(demand)) = (&outcome, demand)
-            && !demand.is_first
-            && logins.allows_step_up(cx.reason())
-        {
-            return login().await.map_err(|error| error.with_spent_refresh_token_of(rejected));
+        match &outcome {
+            RefreshOutcome::NoRefreshToken if may_step_up => return login().await,
+            RefreshOutcome::Rejected(rejected) if may_step_up && requires_login(rejected) => {
+                return login().await.map_err(|error| error.with_spent_refresh_token_of(rejected));
+            }
+            _ => {}
         }
         let is_first = matches!(outcome, RefreshOutcome::NoToken);
         let may_log_in = logins.allows(cx.reason(), is_first);
@@ -241,11 +242,30 @@ impl GrantConfig {
 
 /// Makes the error of a grant without a person, from which an API demands another login.
 pub(super) fn person_required() -> Error {
-    Error::new(ErrorKind::LoginRequired, "the API demands another login, and this grant has none")
+    let why = "the API demands another login, which this grant cannot start; use a grant with a login, or set a token with `Tokens::set`";
+    Error::new(ErrorKind::LoginRequired, why)
 }
 
 fn login_not_on_request() -> Error {
-    Error::new(ErrorKind::LoginRequired, "the API demands another login, and requests do not start one in this program")
+    let why = "the API demands another login, and requests start none in this program; call `Tokens::step_up` when a person can log in";
+    Error::new(ErrorKind::LoginRequired, why)
+}
+
+/// Returns the error of a login. Servers can say before the person has logged in that no login of theirs is strong enough (RFC 9470 §5).
+fn denied_if_unmet(error: Error) -> Error {
+    let is_unmet = error.oauth().is_some_and(|oauth| oauth.error() == "unmet_authentication_requirements");
+    if is_unmet && error.kind() == ErrorKind::RequestRejected {
+        Error::new(ErrorKind::Denied, "").with_response_of(&error)
+    } else {
+        error
+    }
+}
+
+/// Returns whether the server demands a person in place of the refresh token: it is dead, or the error is one of OpenID Connect Core
+/// §3.1.2.6, which Entra ID sends for claims that a refresh cannot satisfy.
+fn requires_login(rejected: &Error) -> bool {
+    let codes = ["interaction_required", "login_required", "consent_required"];
+    rejected.spent_refresh_token() || rejected.oauth().is_some_and(|oauth| codes.contains(&oauth.error()))
 }
 
 impl RefreshOutcome {

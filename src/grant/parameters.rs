@@ -10,7 +10,7 @@ use crate::form::Form;
 use crate::into_url;
 use crate::scope;
 use crate::store::Key;
-use crate::token::RequestRecord;
+use crate::token::{RequestRecord, Token};
 
 /// RFC 9396 §2.
 const DETAILS: &str = "authorization_details";
@@ -52,23 +52,30 @@ impl Parameters {
 
     /// Returns the parameters of the next token: the scope includes what was requested for the previous one and what a challenge demands.
     /// With a demand, a login or claims are requested too.
-    pub(super) fn for_next(&self, previous: &RequestRecord, demand: Option<&Demand>) -> Self {
+    pub(super) fn for_next(&self, previous: Option<&Token>, demand: Option<&Demand>) -> Self {
         let mut next = self.clone();
-        let demanded = demand.iter().flat_map(|demand| &demand.scope).map(String::as_str);
-        next.add_scopes(previous.scope.as_deref());
-        demanded.for_each(|name| next.add_scope(name));
+        let record = previous.map(|previous| &previous.record().request);
+        next.add_scopes(record.and_then(|record| record.scope.as_deref()));
         let Some(demand) = demand else { return next };
-        if let Some(acr_values) = &demand.acr_values {
+        if !demand.scope.is_empty() {
+            // Where no scope was requested, the server has chosen the scope of the previous token. A request for more must not lose it.
+            next.add_scopes(
+                previous.filter(|previous| previous.record().request.scope.is_none()).and_then(Token::scope),
+            );
+            demand.scope.iter().for_each(|name| next.add_scope(name));
+        }
+        // A login for one demand must not lose what an earlier one has demanded. `max_age` was for that moment only.
+        let earlier = record.filter(|_| demand.needs_login()).and_then(|record| record.acr_values.as_ref());
+        if let Some(acr_values) = demand.acr_values.as_ref().or(earlier) {
             next.replace("acr_values", acr_values.clone());
         }
         if let Some(max_age) = demand.max_age {
+            let max_age = next.max_age().map_or(max_age, |configured| configured.min(max_age));
             next.replace("max_age", max_age.to_string());
         }
         if let Some(claims) = &demand.claims {
             // A program may have announced a capability in `claims`. The challenge wins.
-            let configured = next.more.iter().find(|(name, _)| name == "claims");
-            let configured = configured.and_then(|(_, value)| serde_json::from_str(value).ok());
-            let mut merged: Map<String, Value> = configured.unwrap_or_default();
+            let mut merged = next.claims().unwrap_or_default();
             merge_objects(&mut merged, claims.clone());
             next.replace("claims", Value::Object(merged).to_string());
         }
@@ -76,13 +83,12 @@ impl Parameters {
     }
 
     /// Returns what a request with these parameters asks for.
-    pub(super) fn record(&self, demand: Option<&Demand>) -> RequestRecord {
-        let demand = demand.cloned().unwrap_or_default();
+    pub(super) fn record(&self) -> RequestRecord {
         RequestRecord {
             scope: self.scope.clone(),
-            acr_values: demand.acr_values,
-            max_age: demand.max_age,
-            claims: demand.claims,
+            acr_values: self.value("acr_values").map(str::to_owned),
+            max_age: self.max_age(),
+            claims: self.claims(),
             login_at: None,
         }
     }
@@ -108,8 +114,23 @@ impl Parameters {
         self
     }
 
+    fn max_age(&self) -> Option<u64> {
+        self.value("max_age").and_then(|value| value.parse().ok())
+    }
+
+    /// Returns the `claims` that are requested, if they are an object (OpenID Connect Core §5.5).
+    pub(super) fn claims(&self) -> Option<Map<String, Value>> {
+        self.value("claims").and_then(|value| serde_json::from_str(value).ok())
+    }
+
+    /// Returns the parameter that is sent: the first one with the name.
+    fn value(&self, name: &str) -> Option<&str> {
+        self.more.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
     fn add_scopes(&mut self, scope: Option<&str>) {
-        scope.iter().flat_map(|scope| scope.split(' ')).for_each(|name| self.add_scope(name));
+        let names = scope.and_then(|scope| scope::parse(scope).ok().flatten());
+        names.iter().flat_map(|names| names.split(' ')).for_each(|name| self.add_scope(name));
     }
 
     fn add_scope(&mut self, name: &str) {

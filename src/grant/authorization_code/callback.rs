@@ -111,7 +111,8 @@ impl Parameter<'_> {
 
 fn failure(error: &str, description: Option<&str>, uri: Option<&str>, expected: &Expected) -> Error {
     let kind = match error {
-        "access_denied" => ErrorKind::Denied,
+        // The second code is of RFC 9470 §5: the person has no login that is strong enough.
+        "access_denied" | "unmet_authentication_requirements" => ErrorKind::Denied,
         "server_error" | "temporarily_unavailable" => ErrorKind::Overloaded,
         "unauthorized_client" => ErrorKind::ClientRejected,
         _ => ErrorKind::RequestRejected,

@@ -154,7 +154,7 @@ impl AuthorizationCode {
             None => form,
         };
         let token = self.config.endpoint.token(http, self.config.parameters.without_scope(form)).await?;
-        Ok(self.config.record_login(token, None))
+        Ok(self.config.record_login(token))
     }
 
     /// Returns what the response to this login must contain.

@@ -28,8 +28,8 @@ impl PollResponse {
             (ErrorKind::Transport | ErrorKind::Timeout, _) => Self::NoResponse,
             // A gateway or a failing server. Its other error codes do not count.
             (ErrorKind::Overloaded, _) => Self::Pending,
-            // Microsoft uses the second code.
-            (_, Some("access_denied" | "authorization_declined")) => Self::Denied,
+            // Microsoft uses the second code. The third one is of RFC 9470 §5.
+            (_, Some("access_denied" | "authorization_declined" | "unmet_authentication_requirements")) => Self::Denied,
             (_, Some("expired_token")) => Self::Expired,
             // Not the authorization server: an error page, or the login page of a network.
             (ErrorKind::NotOAuth, _) => Self::Pending,
@@ -52,6 +52,7 @@ mod tests {
             (RequestRejected, "slow_down", PollResponse::SlowDown),
             (RequestRejected, "access_denied", PollResponse::Denied),
             (RequestRejected, "authorization_declined", PollResponse::Denied),
+            (RequestRejected, "unmet_authentication_requirements", PollResponse::Denied),
             (RequestRejected, "expired_token", PollResponse::Expired),
             (RequestRejected, "invalid_request", PollResponse::Failed),
             (InvalidGrant, "invalid_grant", PollResponse::Failed),
