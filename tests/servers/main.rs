@@ -39,6 +39,8 @@ mod password;
 mod plain;
 mod process;
 #[cfg(feature = "loopback")]
+mod protected_resource;
+#[cfg(feature = "loopback")]
 mod pushed;
 #[cfg(feature = "loopback")]
 mod refresh;

@@ -1,6 +1,5 @@
 //! Step-up: the API demands more of the token than its login gave (RFC 6750 §3.1, RFC 9470).
 
-use std::convert::identity;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -11,7 +10,7 @@ use hyper::body::Incoming;
 use serde_json::json;
 use tower::retry::RetryLayer;
 use tower::util::BoxCloneSyncService;
-use tower::{BoxError, Layer, ServiceExt};
+use tower::{BoxError, Layer};
 use tower_oauth2::client::Client;
 use tower_oauth2::grant::{ClientCredentials, Grant};
 use tower_oauth2::retry::RetryUnauthorized;
@@ -26,16 +25,26 @@ use crate::pushed::recording;
 
 const SECOND_LEVEL: &str = "urn:example:loa:2";
 
-type Service = BoxCloneSyncService<Request<Full<Bytes>>, http::Response<Incoming>, BoxError>;
+pub(crate) type Service = BoxCloneSyncService<Request<Full<Bytes>>, http::Response<Incoming>, BoxError>;
 
 /// The layer with `step_up`, and with repetitions outside it.
 fn stepping_up(grant: impl Grant) -> (Service, Tokens) {
     let layer = OAuth2Layer::new(grant).token_service(plain::client()).step_up();
-    let service = layer.layer(plain::client()).map_err(identity::<BoxError>);
-    (BoxCloneSyncService::new(RetryLayer::new(RetryUnauthorized::new()).layer(service)), layer.tokens())
+    let tokens = layer.tokens();
+    (repeating(layer.layer(plain::client())), tokens)
 }
 
-fn api(server: &ExclusiveServer, query: &str) -> Request<Full<Bytes>> {
+/// Repeats the requests of challenges.
+pub(crate) fn repeating<S>(service: S) -> Service
+where
+    S: tower::Service<Request<Full<Bytes>>, Response = http::Response<Incoming>, Error = BoxError>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    BoxCloneSyncService::new(RetryLayer::new(RetryUnauthorized::new()).layer(service))
+}
+
+pub(crate) fn api(server: &ExclusiveServer, query: &str) -> Request<Full<Bytes>> {
     get(&format!("{}?{query}", server.get("API")))
 }
 

@@ -8,7 +8,7 @@ use std::thread;
 #[derive(Clone)]
 pub(crate) struct User {
     script: PathBuf,
-    option: Option<&'static str>,
+    options: Vec<String>,
 }
 
 impl User {
@@ -24,12 +24,17 @@ impl User {
 
     /// Makes the user log in and deny.
     pub(crate) fn denying(self) -> Self {
-        Self { option: Some("--deny"), ..self }
+        self.with("--deny")
     }
 
     fn with_script(script: &str) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers").join(script);
-        Self { script, option: None }
+        Self { script, options: Vec::new() }
+    }
+
+    fn with(mut self, option: &str) -> Self {
+        self.options.push(option.to_owned());
+        self
     }
 
     /// Opens a URL and completes the login in the background.
@@ -44,7 +49,7 @@ impl User {
 
     fn run_script(&self, arguments: &[&str]) {
         let mut command = Command::new("python3");
-        command.arg(&self.script).args(arguments).args(self.option);
+        command.arg(&self.script).args(arguments).args(&self.options);
         thread::spawn(move || {
             let output = command.output().expect("python3 is installed, because it has set up the server");
             if !output.status.success() {
@@ -58,7 +63,13 @@ impl User {
 impl User {
     /// Makes the user log in after another browser has finished the same login at oidc-provider.
     pub(crate) fn late(self) -> Self {
-        Self { option: Some("--spent"), ..self }
+        self.with("--spent")
+    }
+
+    /// Makes the browser trust the certificates in this file.
+    #[cfg(feature = "https")]
+    pub(crate) fn trusting(self, ca: &str) -> Self {
+        self.with("--cacert").with(ca)
     }
 
     /// Opens a URL, completes the login, and returns where the server redirects to.
