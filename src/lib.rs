@@ -66,6 +66,8 @@ pub mod docs {
     pub mod from_aiohttp_oauth2_client {}
     #[doc = include_str!("../docs/grants.md")]
     pub mod grants {}
+    #[doc = include_str!("../docs/mcp.md")]
+    pub mod mcp {}
     #[doc = include_str!("../docs/observing.md")]
     pub mod observing {}
     #[doc = include_str!("../docs/readiness.md")]

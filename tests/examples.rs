@@ -59,6 +59,9 @@ mod https;
 #[cfg(feature = "jwt")]
 #[path = "../examples/kms_signer.rs"]
 mod kms_signer;
+#[cfg(all(feature = "https", feature = "jwt", feature = "loopback"))]
+#[path = "../examples/mcp_client.rs"]
+mod mcp_client;
 #[cfg(feature = "metrics")]
 #[path = "../examples/metrics.rs"]
 mod metrics;
@@ -152,6 +155,12 @@ fn from_config() -> Result<(), BoxError> {
 #[test]
 fn hyper_client() -> Result<(), BoxError> {
     hyper_client::main()
+}
+
+#[cfg(all(feature = "https", feature = "jwt", feature = "loopback"))]
+#[test]
+fn mcp_client() -> Result<(), BoxError> {
+    mcp_client::main()
 }
 
 #[cfg(feature = "metrics")]

@@ -70,7 +70,7 @@ pub(crate) fn check(state: &State, request: &Form) -> Result<(), OAuthError> {
 
 /// Returns the client and the redirect URI if the URI belongs to the client.
 fn client_and_redirect(state: &State, query: &Form) -> Option<(String, Url)> {
-    let client = query.require("client_id").ok().filter(|id| state.settings.knows(id))?;
+    let client = query.require("client_id").ok().filter(|id| state.knows(id))?;
     let uri = query.require("redirect_uri").ok()?;
     let redirect = Url::parse(uri).ok()?;
     let allowed = is_loopback(&redirect) || state.settings.has_registered(client, uri);

@@ -8,7 +8,6 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 
 /// Authenticates the client and returns its id (RFC 6749 §2.3.1). A public client has no secret and only sends its id.
 pub(crate) fn authenticate(state: &State, headers: &HeaderMap, form: &Form) -> Result<String, OAuthError> {
-    let settings = &state.settings;
     if let Some(assertion) = form.get("client_assertion")? {
         return by_assertion(state, headers, form, assertion);
     }
@@ -19,11 +18,11 @@ pub(crate) fn authenticate(state: &State, headers: &HeaderMap, form: &Form) -> R
         (Some(value), None) => basic(value.as_bytes()).ok_or_else(OAuthError::invalid_client)?,
         (None, Some(secret)) => (form.require("client_id")?.to_owned(), secret.to_owned()),
         (None, None) => {
-            let id = form.get("client_id")?.filter(|id| settings.is_public(id));
+            let id = form.get("client_id")?.filter(|id| state.is_public(id));
             return id.map(str::to_owned).ok_or_else(OAuthError::invalid_client);
         }
     };
-    if settings.knows_secret(&id, &secret) { Ok(id) } else { Err(OAuthError::invalid_client()) }
+    if state.settings.knows_secret(&id, &secret) { Ok(id) } else { Err(OAuthError::invalid_client()) }
 }
 
 /// RFC 7523 §2.2: the subject of the assertion is the client.

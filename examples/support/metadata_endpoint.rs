@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::{
+    registration_endpoint,
     response::{ServerResponse, json_response},
     server::State,
 };
@@ -20,6 +21,7 @@ pub(crate) fn response(state: &State) -> ServerResponse {
         "authorization_endpoint": format!("{issuer}/authorize"),
         "token_endpoint": format!("{issuer}/token"),
         "device_authorization_endpoint": format!("{issuer}/device_authorization"),
+        "registration_endpoint": format!("{issuer}{}", registration_endpoint::PATH),
         "revocation_endpoint": format!("{issuer}/revoke"),
         "pushed_authorization_request_endpoint": format!("{issuer}/par"),
         "require_pushed_authorization_requests": state.settings.requires_pushed_requests,

@@ -8,6 +8,7 @@
 //! | `revocation_endpoint.rs` | `POST /revoke`: logout of a client |
 //! | `authorization_endpoint.rs`, `codes.rs` | `/authorize`: the user consents, and the client gets a code |
 //! | `metadata_endpoint.rs` | `/.well-known/oauth-authorization-server`: the addresses of the endpoints |
+//! | `registration_endpoint.rs` | `POST /register`: a client registers itself |
 //! | `push_endpoint.rs`, `pushed_requests.rs` | `POST /par`: the client pushes an authorization request |
 //! | `device_endpoint.rs`, `devices.rs` | `/device_authorization` and `/device`: the user consents for a device |
 //! | `pages.rs` | the HTML pages |
@@ -40,6 +41,7 @@ mod pkce;
 mod proofs;
 mod push_endpoint;
 mod pushed_requests;
+mod registration_endpoint;
 mod registry;
 mod response;
 mod revocation_endpoint;
@@ -50,7 +52,9 @@ mod token_endpoint;
 pub(crate) use api::Api;
 pub(crate) use check::check;
 pub(crate) use grpc::Grpc;
+pub(crate) use listener::Listener;
 pub(crate) use person::{Choice, Page, Person, browser, is_attended};
 pub(crate) use registry::Registry;
+pub(crate) use response::{ServerResponse, json_response, not_found};
 pub(crate) use server::AuthServer;
 pub(crate) use settings::Settings;

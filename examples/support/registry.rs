@@ -20,6 +20,8 @@ struct State {
     refresh: HashMap<String, RefreshToken>,
     /// The thumbprints of the keys that tokens are bound to.
     keys: HashMap<String, String>,
+    /// The scopes of access tokens.
+    scopes: HashMap<String, String>,
 }
 
 struct AccessToken {
@@ -75,6 +77,16 @@ impl Registry {
     /// Returns the thumbprint of the key that the token is bound to.
     pub(crate) fn thumbprint_of(&self, token: &str) -> Option<String> {
         self.lock().keys.get(token).cloned()
+    }
+
+    /// Sets the scope of an access token.
+    pub(crate) fn set_scope(&self, token: &str, scope: &str) {
+        self.lock().scopes.insert(token.to_owned(), scope.to_owned());
+    }
+
+    /// Whether the access token has this scope.
+    pub(crate) fn has_scope(&self, token: &str, scope: &str) -> bool {
+        self.lock().scopes.get(token).is_some_and(|all| all.split(' ').any(|one| one == scope))
     }
 
     /// Revokes every access token.

@@ -20,6 +20,7 @@ use super::{
     proofs::Proofs,
     push_endpoint,
     pushed_requests::PushedRequests,
+    registration_endpoint::{self, Registrations},
     registry::Registry,
     response::{ServerResponse, not_found},
     revocation_endpoint,
@@ -39,6 +40,7 @@ pub(crate) struct State {
     pub(crate) issuer: String,
     pub(crate) settings: Settings,
     pub(crate) registry: Registry,
+    pub(crate) registrations: Registrations,
     pub(crate) assertions: Assertions,
     pub(crate) codes: Codes,
     pub(crate) pushed_requests: PushedRequests,
@@ -57,6 +59,7 @@ impl AuthServer {
             proofs: settings.dpop.then(|| Proofs::new(bound.origin())),
             settings,
             registry: Registry::default(),
+            registrations: Registrations::default(),
             assertions: Assertions::default(),
             codes: Codes::default(),
             pushed_requests: PushedRequests::default(),
@@ -114,6 +117,11 @@ impl AuthServer {
         self.state.metadata_requests.load(Ordering::SeqCst)
     }
 
+    /// The number of clients that have registered themselves.
+    pub(crate) fn registrations(&self) -> usize {
+        self.state.registrations.count()
+    }
+
     /// Starts a login outside the program, and returns its access token and its refresh token.
     pub(crate) fn log_in_elsewhere(&self, client: &str) -> (String, String) {
         let registry = self.registry();
@@ -126,11 +134,24 @@ impl AuthServer {
     }
 }
 
+impl State {
+    /// Whether there is such a client.
+    pub(crate) fn knows(&self, client: &str) -> bool {
+        self.settings.knows(client) || self.registrations.contains(client)
+    }
+
+    /// Whether the client has no secret.
+    pub(crate) fn is_public(&self, client: &str) -> bool {
+        self.settings.is_public(client) || self.registrations.contains(client)
+    }
+}
+
 async fn route(state: Arc<State>, request: Request<Incoming>) -> ServerResponse {
     match (request.method(), request.uri().path()) {
         (&Method::POST, "/token") => token_endpoint::response(&state, request).await,
         (&Method::POST, "/revoke") => revocation_endpoint::response(&state, request).await,
         (&Method::GET, metadata_endpoint::PATH) => metadata_endpoint::response(&state),
+        (&Method::POST, registration_endpoint::PATH) => registration_endpoint::response(&state, request).await,
         (&Method::POST, "/par") => push_endpoint::response(&state, request).await,
         (&Method::GET | &Method::POST, "/authorize") => authorization_endpoint::response(&state, request).await,
         (&Method::POST, "/device_authorization") => device_endpoint::authorize(&state, request).await,

@@ -48,7 +48,7 @@ fn token(state: &State, parts: &Parts, form: &Form) -> Result<Value, OAuthError>
     }
     let mut token = grant(state, &parts.headers, form)?;
     token["token_type"] = "DPoP".into();
-    let is_public = form.get("client_id")?.is_some_and(|id| state.settings.is_public(id));
+    let is_public = form.get("client_id")?.is_some_and(|id| state.is_public(id));
     let names = if is_public { &["access_token", "refresh_token"][..] } else { &["access_token"] };
     for token in names.iter().filter_map(|name| token[*name].as_str()) {
         registry.bind(token, &thumbprint);
@@ -122,7 +122,7 @@ fn refresh_token(state: &State, client: &str, form: &Form) -> Result<Value, OAut
 
 /// Rejects public clients: some grants require client authentication.
 fn confidential(state: &State, client: &str) -> Result<(), OAuthError> {
-    if state.settings.is_public(client) { Err(OAuthError::bad_request("unauthorized_client")) } else { Ok(()) }
+    if state.is_public(client) { Err(OAuthError::bad_request("unauthorized_client")) } else { Ok(()) }
 }
 
 fn issue(state: &State, client: &str, login: Login, scope: Option<&str>) -> Value {
@@ -135,8 +135,12 @@ fn issue(state: &State, client: &str, login: Login, scope: Option<&str>) -> Valu
 
 fn bearer(state: &State, login: Login, scope: Option<&str>) -> Value {
     let lifetime = state.settings.lifetime;
+    let access_token = state.registry.issue(login, lifetime);
+    if let Some(scope) = scope {
+        state.registry.set_scope(&access_token, scope);
+    }
     let mut token = json!({
-        "access_token": state.registry.issue(login, lifetime),
+        "access_token": access_token,
         "token_type": "Bearer",
         "expires_in": lifetime.as_secs(),
     });
