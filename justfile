@@ -56,6 +56,10 @@ minimal:
 examples:
     bash .ci/run examples
 
+# Run the MCP conformance suite
+conformance:
+    bash .ci/run conformance
+
 # Check the loom models of the cell
 loom:
     bash .ci/run loom
