@@ -111,6 +111,7 @@ impl Assertion {
     }
 
     /// Returns the name of the method in the metadata of servers; `None` for an assertion that the application made.
+    #[cfg(feature = "loopback")]
     pub(super) fn method_name(&self) -> Option<&'static str> {
         match &self.proof {
             Proof::Claims { .. } if self.secret().is_some() => Some("client_secret_jwt"),

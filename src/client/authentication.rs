@@ -203,6 +203,7 @@ impl Client {
     }
 
     /// Returns the name of the authentication method in the metadata of servers (RFC 8414 §2), if there is one.
+    #[cfg(feature = "loopback")]
     pub(crate) fn method_name(&self) -> Option<&'static str> {
         match &self.method {
             AuthMethod::Basic(_) | AuthMethod::BasicRaw(_) | AuthMethod::BasicFrom(_) => Some("client_secret_basic"),

@@ -123,6 +123,7 @@ impl TokenEndpoint {
     }
 
     /// Returns an endpoint with the same options, of the server with this issuer.
+    #[cfg(feature = "loopback")]
     pub(crate) fn for_issuer(&self, issuer: &Issuer, client: Client) -> Result<Self, Error> {
         client.check(Some(issuer.as_str()))?;
         let cleartext = issuer.allows_cleartext();

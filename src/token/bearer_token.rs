@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use serde_json::{Map, Value};
 
+#[cfg(feature = "loopback")]
 use super::registration_record::RegistrationRecord;
 use super::request_record::RequestRecord;
 use super::stored_as::StoredAs;
@@ -244,10 +245,16 @@ impl Token {
     }
 
     /// Returns the time until the token expires, or `None` if it does not expire.
-    /// Records the authorization server that has issued the token, and the registered client to which it was issued.
-    pub(crate) fn with_issuer(mut self, issuer: &str, registration: Option<RegistrationRecord>) -> Self {
-        let record = &mut self.inner().record;
-        (record.issuer, record.registration) = (Some(issuer.to_owned()), registration);
+    /// Records the authorization server that has issued the token.
+    pub(crate) fn with_issuer(mut self, issuer: &str) -> Self {
+        self.inner().record.issuer = Some(issuer.to_owned());
+        self
+    }
+
+    /// Records the registered client to which the token was issued.
+    #[cfg(feature = "loopback")]
+    pub(crate) fn with_registration(mut self, registration: Option<RegistrationRecord>) -> Self {
+        self.inner().record.registration = registration;
         self
     }
 

@@ -13,6 +13,7 @@ mod token_scheme;
 pub(crate) use self::access_token_hash::access_token_hash;
 pub use self::bearer_token::Token;
 pub(crate) use self::parse::{from_response, ignore_zero_lifetime, seconds};
+#[cfg(feature = "loopback")]
 pub(crate) use self::registration_record::{RegisteredMethod, RegistrationRecord};
 pub(crate) use self::request_record::RequestRecord;
 pub(crate) use self::stored_as::StoredAs;

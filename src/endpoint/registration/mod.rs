@@ -4,11 +4,14 @@
 //! | --- | --- |
 //! | `client_information` | the registered client in a response |
 //! | `register` | the request |
+//! | `registered_methods` | authentication methods, and the validity of a secret |
 
 #[cfg(feature = "loopback")]
 mod client_information;
 #[cfg(feature = "loopback")]
 mod register;
+#[cfg(feature = "loopback")]
+mod registered_methods;
 
 #[cfg(feature = "loopback")]
 pub(crate) use self::client_information::client as registered_client;

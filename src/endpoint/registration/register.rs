@@ -116,7 +116,7 @@ mod tests {
 
     fn metadata(methods: Value) -> Metadata {
         let members = json!({"issuer": "https://auth.example", "token_endpoint_auth_methods_supported": methods});
-        Metadata::for_test(members)
+        Metadata::for_test(members.as_object().unwrap().clone()).unwrap()
     }
 
     #[test]

@@ -14,7 +14,7 @@ impl ProtectedResource {
     ) -> Result<Token, Error> {
         let grant = self.grant(found, make_grant)?;
         let token = grant.obtain(cx.with_resource_needs(self.needs(found))).await?;
-        Ok(token.with_issuer(found.issuer().as_str(), None))
+        Ok(token.with_issuer(found.issuer().as_str()))
     }
 
     /// Returns the grant for this server. It is made once, because grants have state.

@@ -3,6 +3,7 @@
 use crate::endpoint::{Issuer, ResourceMetadata};
 use crate::grant::BoxGrant;
 use crate::sync::{Mutex, lock};
+#[cfg(feature = "loopback")]
 use crate::token::RegistrationRecord;
 
 /// Keeps what was found out. A clone is empty, so that two layers do not influence each other.
@@ -20,10 +21,25 @@ struct Known {
 /// An authorization server, with what belongs to it alone.
 struct ServerInUse {
     issuer: Issuer,
+    #[cfg(feature = "loopback")]
     registration: Option<RegistrationRecord>,
     /// The id of the registered client that the server does not know any more.
+    #[cfg(feature = "loopback")]
     dropped_client: Option<String>,
     grant: Option<BoxGrant>,
+}
+
+impl ServerInUse {
+    fn new(issuer: Issuer) -> Self {
+        Self {
+            issuer,
+            #[cfg(feature = "loopback")]
+            registration: None,
+            #[cfg(feature = "loopback")]
+            dropped_client: None,
+            grant: None,
+        }
+    }
 }
 
 impl KnownServer {
@@ -47,7 +63,7 @@ impl KnownServer {
 
     /// Sets the server in use. What belongs to another one is forgotten.
     pub(super) fn set_issuer(&self, issuer: &Issuer) {
-        let server = ServerInUse { issuer: issuer.clone(), registration: None, dropped_client: None, grant: None };
+        let server = ServerInUse::new(issuer.clone());
         let mut known = lock(&self.0);
         if known.server.as_ref().is_none_or(|known| known.issuer.as_str() != issuer.as_str()) {
             // Dropped without the lock, because a grant can be of the application.

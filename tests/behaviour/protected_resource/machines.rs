@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 use tower_oauth2::client::Client;
+#[cfg(feature = "jwt")]
 use tower_oauth2::dpop::Dpop;
 use tower_oauth2::grant::{ClientCredentials, JwtBearer, ProtectedResource, grant_fn};
+#[cfg(feature = "jwt")]
 use tower_oauth2::jwt::Key;
 use tower_oauth2::source::source_fn;
 use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token};
@@ -61,6 +63,7 @@ async fn a_challenge_adds_its_scope() {
     assert_eq!(world.sent("scope").as_deref(), Some("read write"));
 }
 
+#[cfg(feature = "jwt")]
 #[tokio::test(start_paused = true)]
 async fn the_tokens_are_bound_to_the_key_of_this_grant() {
     let world = World::new();

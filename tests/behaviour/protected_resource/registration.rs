@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 use tower_oauth2::client::Client;
+#[cfg(feature = "jwt")]
 use tower_oauth2::dpop::Dpop;
 use tower_oauth2::endpoint::Registration;
 use tower_oauth2::grant::ProtectedResource;
+#[cfg(feature = "jwt")]
 use tower_oauth2::jwt::Key;
 use tower_oauth2::source::source_fn;
 use tower_oauth2::{Error, ErrorKind};
@@ -42,6 +44,7 @@ async fn m16_a_registration_has_what_a_native_client_needs() {
     assert!(!received.headers.contains_key("authorization"));
 }
 
+#[cfg(feature = "jwt")]
 #[tokio::test]
 async fn m16_a_key_is_announced() {
     let world = World::new();
