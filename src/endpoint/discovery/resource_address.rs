@@ -82,6 +82,22 @@ impl ResourceId {
         })
     }
 
+    /// Returns the authorization server of a resource without metadata, or one that its metadata lists.
+    ///
+    /// # Errors
+    ///
+    /// As [`issuer`](Self::issuer).
+    pub(crate) fn legacy_issuer(&self, issuer: &str) -> Result<Issuer, Error> {
+        let origin = self.url.origin();
+        let found = self.issuer(issuer)?.or_default_endpoints();
+        if issuer != self.origin() {
+            return Ok(found);
+        }
+        // Servers of MCP 2025-03-26 publish the metadata of an issuer with a path at the root of its origin.
+        let is_here = move |other: &str| Url::parse(other).is_ok_and(|other| other.origin() == origin);
+        Ok(found.dangerous_accept_issuer(is_here))
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.text
     }

@@ -12,8 +12,9 @@ use crate::token::RegistrationRecord;
 
 impl ProtectedResource {
     /// Returns the client that needs no registration by the grant: one that was registered before, or one with a metadata document.
-    pub(super) fn fixed_client(&self, server: &Metadata) -> Option<&Client> {
-        let registered = self.clients.iter().find(|(issuer, _)| issuer == server.issuer()).map(|(_, client)| client);
+    pub(super) fn fixed_client(&self, found: &Discovered, server: &Metadata) -> Option<&Client> {
+        let issuer = found.issuer.as_str();
+        let registered = self.clients.iter().find(|(other, _)| other == issuer).map(|(_, client)| client);
         registered.or_else(|| self.metadata_client.as_ref().filter(|client| supports_document(server, client)))
     }
 

@@ -25,7 +25,7 @@ impl ProtectedResource {
         let selected = self.select_server(metadata.authorization_servers(), in_use)?;
         let issuer = match known.filter(|known| known.as_str() == selected) {
             Some(known) => known,
-            None if self.falls_back => self.resource.issuer(selected)?.or_default_endpoints(),
+            None if self.falls_back => self.resource.legacy_issuer(selected)?,
             None => self.resource.issuer(selected)?,
         };
         self.known.set_issuer(&issuer);

@@ -52,7 +52,7 @@ type ConfigureLogin = dyn Fn(AuthorizationCode) -> AuthorizationCode + Send + Sy
 ///     .client_metadata(Client::public("https://app.example.com/client.json"))?
 ///     .register(Registration::new("My app"));
 /// # #[cfg(feature = "loopback")]
-/// let layer = OAuth2Layer::new(grant).origin("https://mcp.example.com")?.step_up();
+/// let layer = OAuth2Layer::new(grant).origin("https://mcp.example.com")?.on_challenge().step_up();
 /// # Ok(())
 /// # }
 /// ```

@@ -111,7 +111,7 @@ impl ProtectedResource {
     }
 
     /// Supports servers of MCP 2025-03-26, which publish no metadata of the resource: its origin is the issuer. If that has no metadata
-    /// either, its endpoints are `/authorize`, `/token` and `/register`.
+    /// either, its endpoints are `/authorize`, `/token` and `/register`. The issuer in that metadata may have a path.
     #[must_use]
     pub fn legacy_fallback(self) -> Self {
         Self { falls_back: true, ..self }

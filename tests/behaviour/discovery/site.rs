@@ -24,6 +24,7 @@ pub(crate) struct Received {
     pub(crate) method: String,
     pub(crate) url: String,
     pub(crate) headers: HeaderMap,
+    #[cfg_attr(not(feature = "loopback"), expect(dead_code, reason = "only tests of logins use it"))]
     pub(crate) body: Bytes,
     pub(crate) form: Vec<(String, String)>,
 }
@@ -75,6 +76,7 @@ impl Site {
     }
 
     /// Sets a page that depends on the request.
+    #[cfg_attr(not(feature = "loopback"), expect(dead_code, reason = "only tests of logins use it"))]
     pub(crate) fn page_for(&self, url: &str, page: impl Fn(&Received) -> Response<Body> + Send + Sync + 'static) {
         self.set(url, Arc::new(move |received| Ok(page(received))));
     }

@@ -114,18 +114,18 @@ async fn m22_a_resource_without_metadata_is_an_error_by_default() {
 #[tokio::test]
 async fn m22_the_fallback_takes_the_origin_as_issuer_with_or_without_metadata() {
     let origin = "https://mcp.example.com";
-    for has_metadata in [true, false] {
+    for (has_metadata, path) in [(true, ""), (true, "/oauth"), (false, "")] {
         let world = World::new();
         world.site.status(INSERTED, 404);
         if has_metadata {
-            let mut document = super::server(origin, json!({}));
+            let mut document = super::server(origin, json!({"issuer": format!("{origin}{path}")}));
             document["token_endpoint"] = format!("{origin}/oauth/token").into();
             world.site.json(&format!("{origin}/.well-known/oauth-authorization-server"), document);
         }
         world.site.page(&format!("{origin}/register"), super::registering());
         let token = format!("{origin}{}", if has_metadata { "/oauth/token" } else { "/token" });
         world.site.page(&token, super::issuing("a"));
-        *world.redirect.lock().unwrap() = "code=c".to_owned();
+        *world.redirect.lock().unwrap() = format!("code=c&iss={origin}{path}");
         let tokens = world.tokens(world.grant().register(Registration::new("My app")).legacy_fallback());
         tokens.get().await.unwrap();
         let login = world.logins().remove(0);
@@ -134,6 +134,19 @@ async fn m22_the_fallback_takes_the_origin_as_issuer_with_or_without_metadata() 
         assert_eq!((world.received(&token).len(), query(&login, "resource").as_deref()), (1, Some(RESOURCE)));
         tokens.refresh().await.unwrap();
         assert_eq!(world.received(&token).pop().unwrap().form[0].1, "refresh_token");
+    }
+}
+
+#[tokio::test]
+async fn m22_the_issuer_in_the_metadata_must_be_of_the_origin() {
+    for issuer in ["https://evil.example.com", "http://mcp.example.com", "https://mcp.example.com.evil.example", ""] {
+        let world = World::new();
+        world.site.status(INSERTED, 404);
+        let document = super::server("https://mcp.example.com", json!({"issuer": issuer}));
+        world.site.json("https://mcp.example.com/.well-known/oauth-authorization-server", document);
+        let error = world.tokens(world.grant().register("My app").legacy_fallback()).get().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{issuer}");
+        assert!(world.logins().is_empty());
     }
 }
 

@@ -1,6 +1,7 @@
 //! The grant for an API of which only the URL is known (RFC 9728, RFC 7591, the authorization of MCP).
 
 mod clients;
+mod first_challenge;
 mod logins;
 mod machines;
 mod metadata;
