@@ -87,6 +87,8 @@ pub mod docs {
     #[doc = include_str!("../docs/stores.md")]
     #[doc(alias = "rotation")]
     pub mod stores {}
+    #[doc = include_str!("../docs/step_up.md")]
+    pub mod step_up {}
     // The page is part of every build of the docs, but its doctests need the feature.
     #[cfg(any(not(doctest), feature = "test-util"))]
     #[doc = include_str!("../docs/testing.md")]

@@ -68,6 +68,9 @@ mod metrics;
 #[cfg(all(feature = "file-source", feature = "jwt"))]
 #[path = "../examples/private_key_jwt.rs"]
 mod private_key_jwt;
+#[cfg(feature = "loopback")]
+#[path = "../examples/step_up.rs"]
+mod step_up;
 #[cfg(all(feature = "file-source", feature = "jwt"))]
 #[path = "../examples/workload_identity.rs"]
 mod workload_identity;
@@ -99,6 +102,12 @@ fn kms_signer() -> Result<(), BoxError> {
 #[test]
 fn private_key_jwt() -> Result<(), BoxError> {
     private_key_jwt::main()
+}
+
+#[cfg(feature = "loopback")]
+#[test]
+fn step_up() -> Result<(), BoxError> {
+    step_up::main()
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::{
     listener::Listener,
     proofs::{ProofError, Proofs},
     registry::Registry,
+    requirements::Requirements,
     response::{ServerResponse, challenge, json_response},
     server::AuthServer,
 };
@@ -30,16 +31,22 @@ pub(crate) struct Api {
 struct Counts {
     accepted: AtomicUsize,
     rejected: AtomicUsize,
+    challenged: AtomicUsize,
 }
 
 impl Api {
     pub(crate) async fn start(server: &AuthServer) -> io::Result<Self> {
+        Self::start_with(server, Requirements::default()).await
+    }
+
+    /// Starts an API whose paths demand more than a valid token.
+    pub(crate) async fn start_with(server: &AuthServer, requirements: Requirements) -> io::Result<Self> {
         let bound = Listener::bind().await?;
         let proofs = server.binds_tokens().then(|| Arc::new(Proofs::new(bound.origin())));
         let counts = Arc::new(Counts::default());
         let (registry, counters, verifier) = (server.registry().clone(), Arc::clone(&counts), proofs.clone());
         let handler = move |request| {
-            let response = response(&registry, verifier.as_deref(), &counters, &request);
+            let response = response(&registry, verifier.as_deref(), &requirements, &counters, &request);
             async move { response }
         };
         Ok(Self { listener: bound.serve(handler), counts, proofs })
@@ -67,6 +74,11 @@ impl Api {
         self.counts.accepted.load(Ordering::SeqCst)
     }
 
+    /// The number of requests with a valid token that was not sufficient.
+    pub(crate) fn challenged(&self) -> usize {
+        self.counts.challenged.load(Ordering::SeqCst)
+    }
+
     /// The number of requests without a valid token.
     pub(crate) fn rejected(&self) -> usize {
         self.counts.rejected.load(Ordering::SeqCst)
@@ -76,10 +88,17 @@ impl Api {
 fn response(
     registry: &Registry,
     proofs: Option<&Proofs>,
+    requirements: &Requirements,
     counts: &Counts,
     request: &Request<Incoming>,
 ) -> ServerResponse {
     let outcome = authorize(registry, proofs, request);
+    if outcome.is_ok()
+        && let Some(response) = requirements.check(registry, request)
+    {
+        counts.challenged.fetch_add(1, Ordering::SeqCst);
+        return response;
+    }
     let token_ok = outcome.is_ok();
     let body = json!({
         "method": request.method().as_str(),

@@ -93,11 +93,17 @@ fn consent(query: &Form, client: &str) -> Result<Consent, OAuthError> {
         return Err(OAuthError::bad_request("unsupported_response_type"));
     }
     query.get("state")?;
+    // Each person has a second factor here, and none has a security key (RFC 9470 §5).
+    let acr = query.get("acr_values")?.map(|values| values.split(' ').find(|value| *value == "mfa"));
+    if acr == Some(None) {
+        return Err(OAuthError::bad_request("unmet_authentication_requirements"));
+    }
     Ok(Consent {
         client: client.to_owned(),
         redirect_uri: query.require("redirect_uri")?.to_owned(),
         challenge: Challenge::of(query)?.ok_or_else(OAuthError::invalid_request)?,
         scope: query.scope()?.map(str::to_owned),
+        acr: acr.flatten().map(str::to_owned),
     })
 }
 

@@ -6,7 +6,7 @@ use std::{
 
 use super::{
     pkce::Challenge,
-    registry::{Login, Registry, opaque},
+    registry::{Consented, Login, Registry, opaque},
 };
 
 const LIFETIME: Duration = Duration::from_secs(60);
@@ -21,6 +21,7 @@ pub(crate) struct Consent {
     pub(crate) redirect_uri: String,
     pub(crate) challenge: Challenge,
     pub(crate) scope: Option<String>,
+    pub(crate) acr: Option<String>,
 }
 
 /// The parameters of a token request with a code.
@@ -54,9 +55,10 @@ impl Codes {
             registry.revoke(login);
             return None;
         }
-        let login = registry.start_login();
-        issued.used = Some(login);
         let consent = &issued.consent;
+        let consented = Consented { scope: consent.scope.clone(), acr: consent.acr.clone(), at: Instant::now() };
+        let login = registry.start_login_of(consented);
+        issued.used = Some(login);
         let valid = Instant::now() < issued.expires_at
             && consent.redirect_uri == exchange.redirect_uri
             && consent.challenge.matches(exchange.verifier);

@@ -17,6 +17,7 @@
 //! | `form.rs`, `response.rs` | request parameters and responses |
 //! | `registry.rs` | the valid tokens |
 //! | `api.rs`, `grpc.rs` | the protected services, each on its own port |
+//! | `requirements.rs` | what the paths of an API demand beyond a valid token |
 //! | `listener.rs` | a listener on a free port, which stops when its handle is dropped |
 //! | `person.rs` | a simulated user with a browser, for unattended runs |
 //! | `check.rs` | assertions of the examples |
@@ -43,6 +44,7 @@ mod push_endpoint;
 mod pushed_requests;
 mod registration_endpoint;
 mod registry;
+mod requirements;
 mod response;
 mod revocation_endpoint;
 mod server;
@@ -55,6 +57,7 @@ pub(crate) use grpc::Grpc;
 pub(crate) use listener::Listener;
 pub(crate) use person::{Choice, Page, Person, browser, is_attended};
 pub(crate) use registry::Registry;
+pub(crate) use requirements::Requirements;
 pub(crate) use response::{ServerResponse, json_response, not_found};
 pub(crate) use server::AuthServer;
 pub(crate) use settings::Settings;

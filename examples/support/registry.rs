@@ -13,9 +13,19 @@ pub(crate) struct Registry(Arc<Mutex<State>>);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Login(usize);
 
+/// What the person has consented to, how they logged in, and when. A refresh does not change it.
+#[derive(Clone)]
+pub(crate) struct Consented {
+    pub(crate) scope: Option<String>,
+    /// The authentication context (RFC 9470 §3).
+    pub(crate) acr: Option<String>,
+    pub(crate) at: Instant,
+}
+
 #[derive(Default)]
 struct State {
     logins: usize,
+    consented: HashMap<usize, Consented>,
     access: HashMap<String, AccessToken>,
     refresh: HashMap<String, RefreshToken>,
     /// The thumbprints of the keys that tokens are bound to.
@@ -40,6 +50,19 @@ impl Registry {
         let mut state = self.lock();
         state.logins += 1;
         Login(state.logins)
+    }
+
+    /// Starts the login of a person.
+    pub(crate) fn start_login_of(&self, consented: Consented) -> Login {
+        let login = self.start_login();
+        self.lock().consented.insert(login.0, consented);
+        login
+    }
+
+    /// Returns the consent that a valid access token stands for.
+    pub(crate) fn consent_of(&self, token: &str) -> Option<Consented> {
+        let login = self.login_of(token)?;
+        self.lock().consented.get(&login.0).cloned()
     }
 
     /// Issues an access token.

@@ -29,6 +29,7 @@ use crate::token::Token;
 /// | [`get`](Self::get), [`peek`](Self::peek), [`changes`](Self::changes) | waits for a token; returns the token without waiting; watches it |
 /// | [`authorize`](Self::authorize), [`reject`](Self::reject) | authorizes a request that is sent without the layer; reports a 401 to it |
 /// | [`refresh`](Self::refresh), [`keep_fresh`](Self::keep_fresh) | refreshes the token now, or whenever it is due |
+/// | [`step_up`](Self::step_up) | obtains a token that has what an API demands |
 /// | [`set`](Self::set), [`invalidate`](Self::invalidate), [`forget`](Self::forget), [`revoke`](Self::revoke) | replaces the token, or ends its use |
 /// | [`flush`](Self::flush) | waits for running refreshes and saves, at the end of a program |
 ///
@@ -149,11 +150,16 @@ impl Tokens {
     /// # let _ = handle_403;
     /// ```
     ///
-    /// If a refresh is running, it waits for its end first. It ignores earlier failures.
+    /// If the token was requested with all of it already, it is returned at once. If a refresh is running that asks for all of it, it joins that
+    /// refresh; it waits for the end of another one first. If a token is [set](Tokens::set) during the login, that token is returned at once. It
+    /// ignores earlier failures and [the limits of `step_up`](crate::docs::step_up#when-nothing-starts), and ends them. A challenge of any scheme
+    /// is accepted, because the application has chosen it.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the challenge demands nothing that a token can have; otherwise as
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the challenge demands neither a scope nor a login nor claims;
+    /// [`ErrorKind::LoginRequired`](crate::ErrorKind::LoginRequired) if it demands a login, and the grant has none;
+    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) and [`ErrorKind::LoginExpired`](crate::ErrorKind::LoginExpired) of the login; otherwise as
     /// [`Tokens::refresh`]. After an error the current token stays in use.
     ///
     /// # Cancel safety

@@ -20,6 +20,24 @@ impl<G, T> OAuth2Layer<G, T> {
     /// scope and the same login. By default such responses pass, and a program that asks its user first calls
     /// [`Tokens::step_up`](crate::Tokens::step_up).
     ///
+    /// ```
+    /// use tower::{ServiceBuilder, retry::RetryLayer};
+    /// use tower_oauth2::{OAuth2Layer, client::Client, grant::ClientCredentials, retry::RetryUnauthorized};
+    ///
+    /// # fn main() -> Result<(), tower_oauth2::Error> {
+    /// # let http_client = tower::service_fn(async |_: http::Request<String>| Ok::<_, tower::BoxError>(http::Response::new(String::new())));
+    /// let grant = ClientCredentials::new("https://auth.example.com/token", Client::basic("id", "secret"))?.scope("read")?;
+    /// let api = ServiceBuilder::new()
+    ///     .layer(RetryLayer::new(RetryUnauthorized::new()))
+    ///     .layer(OAuth2Layer::new(grant).origin("https://api.example.com")?.step_up())
+    ///     .service(http_client);
+    /// # let _ = api;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The page [step-up](crate::docs::step_up) says what each grant does, and when nothing starts.
+    ///
     /// A challenge for what the token was requested with already starts nothing. After three refreshes in a row whose requests were
     /// challenged again, nothing starts for ten minutes, and never more than twenty within ten minutes.
     ///
