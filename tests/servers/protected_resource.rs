@@ -5,7 +5,6 @@ use http_body_util::Full;
 use serde_json::json;
 use tower::Layer;
 use tower_oauth2::client::Client;
-use tower_oauth2::endpoint::Registration;
 use tower_oauth2::grant::{ClientCredentials, Grant, ProtectedResource};
 use tower_oauth2::store::MemoryStore;
 use tower_oauth2::{ErrorKind, OAuth2Layer};
@@ -180,7 +179,7 @@ async fn an_initial_access_token_allows_the_registration() {
     use std::future::ready;
 
     use bytes::Bytes;
-    use tower_oauth2::{https, source::source_fn};
+    use tower_oauth2::{endpoint::Registration, https, source::source_fn};
 
     use crate::https::{ISSUER, run_in_subprocess};
 
