@@ -245,9 +245,10 @@ impl Token {
     }
 
     /// Returns the time until the token expires, or `None` if it does not expire.
-    /// Records the authorization server that has issued the token.
-    pub(crate) fn with_issuer(mut self, issuer: &str) -> Self {
-        self.inner().record.issuer = Some(issuer.to_owned());
+    /// Records the authorization server that has issued the token, and the address of the metadata that has named this server.
+    pub(crate) fn with_issuer(mut self, issuer: &str, resource_metadata: Option<String>) -> Self {
+        let record = &mut self.inner().record;
+        (record.issuer, record.resource_metadata) = (Some(issuer.to_owned()), resource_metadata);
         self
     }
 

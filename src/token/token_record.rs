@@ -19,6 +19,9 @@ pub(crate) struct TokenRecord {
     /// The issuer identifier of the authorization server, if it was found by a resource.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) issuer: Option<String>,
+    /// The address of the resource's metadata, if a challenge has named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) resource_metadata: Option<String>,
     /// The client that it was issued to, if it was registered dynamically.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) registration: Option<RegistrationRecord>,

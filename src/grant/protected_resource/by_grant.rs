@@ -13,8 +13,7 @@ impl ProtectedResource {
         make_grant: &MakeGrant,
     ) -> Result<Token, Error> {
         let grant = self.grant(found, make_grant)?;
-        let token = grant.obtain(cx.with_resource_needs(self.needs(found))).await?;
-        Ok(token.with_issuer(found.issuer().as_str()))
+        grant.obtain(cx.with_resource_needs(self.needs(found))).await
     }
 
     /// Returns the grant for this server. It is made once, because grants have state.

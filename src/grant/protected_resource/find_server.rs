@@ -45,7 +45,9 @@ impl ProtectedResource {
             return Ok(known.clone());
         }
         let named = cx.challenge().and_then(|challenge| challenge.resource_metadata()).map(ToOwned::to_owned);
-        let named = named.or_else(|| self.known.metadata_url());
+        // Another process may have received the address in a challenge. While the token is expired, no response names it.
+        let recorded = || cx.previous().and_then(|previous| previous.record().resource_metadata.clone());
+        let named = named.or_else(|| self.known.metadata_url()).or_else(recorded);
         let found = match ResourceMetadata::find(cx.transport(), &self.resource, named.as_deref()).await {
             Ok(ResourceLookup::Found(metadata)) => metadata,
             Ok(ResourceLookup::Missing(_)) if self.falls_back => ResourceMetadata::without_document(&self.resource),

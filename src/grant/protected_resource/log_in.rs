@@ -31,8 +31,8 @@ impl ProtectedResource {
         let outcome = self.refresh_or_log_in(&cx, found, &server, &progress).await;
         let LoginProgress { has_started, registration, is_reused } = std::mem::take(&mut *lock(&progress));
         match (outcome, has_started) {
-            (Ok(token), true) => Ok(token.with_issuer(found.issuer.as_str()).with_registration(registration)),
-            (Ok(token), false) => Ok(token.with_issuer(found.issuer.as_str()).with_registration(refreshing)),
+            (Ok(token), true) => Ok(token.with_registration(registration)),
+            (Ok(token), false) => Ok(token.with_registration(refreshing)),
             (Err(error), true) => {
                 // A person whose server does not know the client sees an error page, and the login expires.
                 let is_unknown = is_invalid_client(&error) || is_reused && error.kind() == ErrorKind::LoginExpired;
@@ -47,7 +47,7 @@ impl ProtectedResource {
                     let progress = Mutex::new(LoginProgress::default());
                     let token = self.refresh_or_log_in(&cx, found, &server, &progress).await?;
                     let registration = lock(&progress).registration.take();
-                    Ok(token.with_issuer(found.issuer.as_str()).with_registration(registration))
+                    Ok(token.with_registration(registration))
                 }
                 _ => Err(error),
             },

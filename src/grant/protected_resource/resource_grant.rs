@@ -23,6 +23,7 @@ impl Grant for ProtectedResource {
                 "a login needs the feature `loopback`; for another grant, use `ProtectedResource::with_grant`",
             )),
         };
+        let outcome = outcome.map(|token| token.with_issuer(found.issuer.as_str(), self.known.metadata_url()));
         outcome.map_err(|error| match error.kind() {
             ErrorKind::LoginRequired if is_foreign => {
                 let issuer = found.issuer.as_str();

@@ -74,3 +74,27 @@ async fn the_stored_secret_is_not_shown() {
     assert!(token.extra("tower_oauth2").is_none());
     assert!(serde_json::to_string(&token).unwrap().contains("hunter2"), "it is stored with the token");
 }
+
+/// The API has named the address in its first challenge. An expired token is not sent, so that it could not name it again.
+#[tokio::test]
+async fn a_restarted_process_finds_metadata_that_is_not_at_a_well_known_address() {
+    let (world, store) = (World::new(), MemoryStore::new());
+    let named = "https://mcp.example.com/metadata";
+    world.site.status(super::INSERTED, 404);
+    world.site.json(named, super::resource(&[ISSUER]));
+    world.site.page_for(super::RESOURCE, |received| match received.headers.get("authorization") {
+        None => super::challenge(401, r#"Bearer resource_metadata="https://mcp.example.com/metadata""#),
+        Some(_) => crate::support::answer(200, ""),
+    });
+    let layer = || {
+        let grant = world.grant().register("My app").persisted(store.clone());
+        tower_oauth2::OAuth2Layer::new(grant).origin(super::RESOURCE).unwrap().on_challenge()
+    };
+    assert_eq!(world.call(&layer()).await.status(), 200);
+    let tokens = world.tokens(world.grant().register("My app").persisted(store.clone()));
+    tokens.refresh().await.unwrap();
+    assert_eq!((world.sent("grant_type").as_deref(), world.logins().len()), (Some("refresh_token"), 1));
+    // The refresh keeps the address.
+    world.tokens(world.grant().register("My app").persisted(store)).refresh().await.unwrap();
+    assert_eq!(world.received(named).len(), 3);
+}
