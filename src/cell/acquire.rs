@@ -71,6 +71,7 @@ impl TokenCell {
         if is_reentrant(self.id()) {
             return failed(ErrorKind::Recursion);
         }
+        lock(&self.locked).state.challenges.lift_guards();
         self.start_refresh(Reason::Forced, None, None)
     }
 

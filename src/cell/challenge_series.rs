@@ -25,7 +25,8 @@ pub(super) struct ChallengeSeries {
     /// The generation whose challenged repetition was counted last.
     counted: u64,
     paused_until: Option<Deadline>,
-    failed: Option<FailedDemand>,
+    /// The demands for which no token could be obtained, the last one at the end.
+    failed: Vec<FailedDemand>,
 }
 
 /// A demand for which no token could be obtained.
@@ -33,6 +34,8 @@ pub(super) struct ChallengeSeries {
 struct FailedDemand {
     demand: Demand,
     generation: u64,
+    /// How often it has failed in a row.
+    failures: u32,
     /// Until then it starts nothing; `None` is until the next token, or a call of the user.
     until: Option<Deadline>,
 }
@@ -92,6 +95,11 @@ impl ChallengeSeries {
         self.waiting.get_or_insert_default().merge(demand);
     }
 
+    #[cfg(all(test, tower_oauth2_loom))]
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// Returns what the next refresh must ask for after one has ended with this token, if it can start.
     pub(super) fn take_waiting(&mut self, token: &Token, now: Now) -> Option<Demand> {
         let waiting = self.waiting.take()?;
@@ -108,15 +116,31 @@ impl ChallengeSeries {
         self.fruitless = 0;
     }
 
+    /// Returns how often a demand for the token of `generation` has failed in a row.
+    pub(super) fn failures(&self, demand: &Demand, generation: u64) -> u32 {
+        let failed = self.failed.iter().find(|failed| failed.generation == generation && failed.demand == *demand);
+        failed.map_or(0, |failed| failed.failures)
+    }
+
     /// Records that no token could be obtained for a demand. `until` is the end of the back-off; `None` is until a person acts.
     pub(super) fn record_failure(&mut self, demand: &Demand, generation: u64, until: Option<Deadline>) {
         self.waiting = None;
-        self.failed = Some(FailedDemand { demand: demand.clone(), generation, until });
+        let failures = self.failures(demand, generation).saturating_add(1);
+        self.failed.retain(|failed| failed.generation == generation && failed.demand != *demand);
+        if self.failed.len() == MAX_STARTS {
+            self.failed.remove(0);
+        }
+        self.failed.push(FailedDemand { demand: demand.clone(), generation, failures, until });
     }
 
-    /// Starts again after a call of the user, or after another token was set.
+    /// Starts again after another token was set, or the token was forgotten.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
+    }
+
+    /// Starts again after a call of the user. What waits for the running refresh still waits.
+    pub(super) fn lift_guards(&mut self) {
+        *self = Self { waiting: self.waiting.take(), ..Self::default() };
     }
 
     fn record_start(&mut self, now: Now) {
@@ -128,8 +152,9 @@ impl ChallengeSeries {
         self.starts.len() >= MAX_STARTS || self.paused_until.is_some_and(|until| !until.passed(now))
     }
 
-    fn has_failed(&self, demand: &Demand, generation: u64, now: Now) -> bool {
-        self.failed.as_ref().is_some_and(|failed| {
+    /// Returns whether the demand starts nothing, because it has failed.
+    pub(super) fn has_failed(&self, demand: &Demand, generation: u64, now: Now) -> bool {
+        self.failed.iter().any(|failed| {
             failed.generation == generation
                 && match failed.until {
                     Some(until) => failed.demand == *demand && !until.passed(now),

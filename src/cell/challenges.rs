@@ -59,7 +59,7 @@ impl TokenCell {
             ChallengeOutcome::Wait => true,
             ChallengeOutcome::Start(demand) => {
                 let challenge = Some(challenge.clone());
-                self.start_challenge(Trigger { reason: Reason::Challenged, challenge, demand: Some(demand) })
+                self.start_challenge(generation, demand, challenge)
             }
         };
         Some(is_awaited.then(|| TokenRejected::challenge(generation)))
@@ -85,33 +85,39 @@ impl TokenCell {
         outcome
     }
 
-    /// Starts a refresh for a demand. If another one has started meanwhile, the demand waits for its end. Returns `false` if there is no
-    /// transport.
-    fn start_challenge(self: &Arc<Self>, trigger: Trigger) -> bool {
+    /// Starts a refresh for a demand of the token of `generation`. If another one has started meanwhile, the demand waits for its end. If there is
+    /// a newer token meanwhile, nothing starts. Returns `false` if no token is obtained for it.
+    fn start_challenge(self: &Arc<Self>, generation: u64, demand: Demand, challenge: Option<Challenge>) -> bool {
         // Cloning and dropping the transport and the span can run user code, so both happen without the lock.
         let Some(transport) = self.transports.newest() else { return false };
-        let mut start = Some((transport, CallerSpan::current(), trigger));
-        let task = self.update(|state, options, _, _| match (state.running_task().is_some(), start.take()) {
-            (false, Some((transport, caller, trigger))) => {
-                Some(self.new_task(state, options, trigger, transport, caller))
+        let mut start = Some((transport, CallerSpan::current(), challenge));
+        let (is_awaited, task) = self.update(|state, options, now, _| {
+            // Another challenge may have started a refresh meanwhile, which may have ended.
+            if !state.is_current_generation(generation) {
+                return (true, None);
             }
-            (_, again) => {
-                start = again;
-                None
+            if state.challenges.has_failed(&demand, generation, now) {
+                return (false, None);
             }
+            if let Some(running) = state.running_task().cloned() {
+                let asked = running.attempt().demand.as_ref();
+                if !asked.is_some_and(|asked| asked.includes(&demand)) {
+                    state.challenges.wait(demand);
+                }
+                return (true, None);
+            }
+            let task = start.take().map(|(transport, caller, challenge)| {
+                let trigger = Trigger { reason: Reason::Challenged, challenge, demand: Some(demand) };
+                self.new_task(state, options, trigger, transport, caller)
+            });
+            (true, task)
         });
-        match (task, start) {
-            (Some(task), _) => {
-                self.spawn_task(&task);
-                // Without a runtime, the waiters poll the task. The first poll sends the token request.
-                task.poll_work(1);
-            }
-            (None, Some((.., Trigger { demand: Some(demand), .. }))) => {
-                lock(&self.locked).state.challenges.wait(demand)
-            }
-            (None, _) => {}
+        if let Some(task) = task {
+            self.spawn_task(&task);
+            // Without a runtime, the waiters poll the task. The first poll sends the token request.
+            task.poll_work(1);
         }
-        true
+        is_awaited
     }
 
     /// Returns what a call of the user asks for.
@@ -122,7 +128,7 @@ impl TokenCell {
                 "demands neither a scope nor a login nor claims that can be read, so no other token helps; handle the response without `Tokens::step_up`",
             )
         })?;
-        lock(&self.locked).state.challenges.reset();
+        lock(&self.locked).state.challenges.lift_guards();
         Ok(Trigger { reason: Reason::Forced, challenge: Some(challenge.clone()), demand: Some(demand) })
     }
 
@@ -143,15 +149,18 @@ impl TokenCell {
 
     /// Starts the refresh for the challenges that arrived during one that did not ask for what they demand.
     pub(super) fn start_waiting_challenge(self: &Arc<Self>) {
-        let demand = {
+        let waiting = {
             let mut locked = lock(&self.locked);
             let state = &mut locked.state;
             let newest = state.current().cloned().filter(|_| state.running_task().is_none());
-            newest.and_then(|newest| state.challenges.take_waiting(&newest.token, clock::now()))
+            newest.and_then(|newest| {
+                let demand = state.challenges.take_waiting(&newest.token, clock::now())?;
+                Some((newest.generation, demand))
+            })
         };
-        if let Some(demand) = demand {
+        if let Some((generation, demand)) = waiting {
             let challenge = Some(demand.to_challenge());
-            self.start_challenge(Trigger { reason: Reason::Challenged, challenge, demand: Some(demand) });
+            self.start_challenge(generation, demand, challenge);
         }
     }
 }

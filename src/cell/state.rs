@@ -151,8 +151,9 @@ impl<F: Clone> TokenState<F> {
 
     fn fail(&mut self, attempt: &Attempt, error: Error, now: Now, inputs: &Inputs<'_>) -> CachedError {
         // The token stays in use for everything that does not need more, so the error is only for the requests that do.
-        if let (Some(demand), Some(_)) = (&attempt.demand, self.current()) {
-            let wait = inputs.timing.backoff(1, inputs.jitter, error.retry_after());
+        if let (Some(demand), Some(_)) = (&attempt.demand, &self.newest) {
+            let failures = self.challenges.failures(demand, attempt.generation).saturating_add(1);
+            let wait = inputs.timing.backoff(failures, inputs.jitter, error.retry_after());
             let error = CachedError::new(error, wait, now, self.epoch);
             self.challenges.record_failure(demand, attempt.generation, error.retry);
             return error;

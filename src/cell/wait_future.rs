@@ -63,6 +63,13 @@ impl WaitFuture {
         trigger.demand.as_ref().is_none_or(|demand| asked.is_some_and(|asked| asked.includes(demand)))
     }
 
+    /// Returns whether the task has failed to obtain what challenges demand, and the caller needs just a valid token. The token in use has
+    /// expired during the login of that task, and a refresh without a login may replace it.
+    fn needs_less(&self) -> bool {
+        let asked = self.task.attempt().demand.as_ref();
+        self.newer_than.is_none() && self.has_joined && asked.is_some_and(|asked| !asked.is_first)
+    }
+
     /// Returns the layer's limit for the wait of a request.
     pub(super) fn max_wait(&self) -> Option<Duration> {
         lock(&self.cell.locked).options.max_wait
@@ -84,7 +91,9 @@ impl WaitFuture {
             return None;
         }
         Some(match self.task.outcome() {
-            Some(Err(error)) if !error.is_hidden() && state.still_applies(error, now) => Waited::Failed(error.clone()),
+            Some(Err(error)) if !error.is_hidden() && !self.needs_less() && state.still_applies(error, now) => {
+                Waited::Failed(error.clone())
+            }
             // If the task obtained a token, the token is no longer valid.
             _ => Waited::Superseded,
         })

@@ -5,6 +5,7 @@
 //! Loom schedules the operations of [`crate::sync`]. A call of `ArcSwapOption` or `OnceLock` is one step of a model. The models have no
 //! runtime: waiters poll the work, unless a thread of the model polls the `RuntimeTask`.
 
+mod challenging;
 mod changes;
 mod dropping;
 mod flagging;

@@ -7,10 +7,12 @@ mod challenges;
 mod claims;
 mod device_logins;
 mod grants;
+mod guards;
 mod narrowed;
 mod records;
 mod scopes;
 mod stores;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
