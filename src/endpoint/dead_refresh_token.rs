@@ -16,6 +16,11 @@ impl DeadWhen {
         Self(Some(Arc::new(decide)))
     }
 
+    /// Returns this decision, or the other one if this is the default.
+    pub(super) fn or(self, other: &Self) -> Self {
+        Self(self.0.or_else(|| other.0.clone()))
+    }
+
     /// Records the decision in the error of a refresh.
     pub(super) fn apply(&self, error: Error) -> Error {
         use ErrorKind::{ClientRejected, InvalidGrant, NotOAuth, RequestRejected};

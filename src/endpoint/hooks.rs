@@ -28,6 +28,12 @@ impl Hooks {
         self.responses.push(Arc::new(map));
     }
 
+    /// Adds the functions of another endpoint.
+    pub(super) fn extend(&mut self, other: &Self) {
+        self.requests.extend(other.requests.iter().cloned());
+        self.responses.extend(other.responses.iter().cloned());
+    }
+
     /// Returns whether no function changes requests.
     pub(super) fn keep_requests(&self) -> bool {
         self.requests.is_empty()

@@ -10,6 +10,20 @@ use crate::error::Error;
 use crate::error::ErrorKind;
 
 impl TokenEndpoint {
+    /// Adds the options of another endpoint that this one lacks, but for its key. Its functions are called after those of this endpoint.
+    pub(crate) fn with_options_of(mut self, other: &Self) -> Self {
+        for name in other.headers.keys().filter(|name| !self.headers.contains_key(*name)).cloned().collect::<Vec<_>>() {
+            for value in other.headers.get_all(&name) {
+                self.headers.append(&name, value.clone());
+            }
+        }
+        self.bearer_types.extend(other.bearer_types.iter().cloned());
+        self.ignore_zero_lifetime |= other.ignore_zero_lifetime;
+        self.hooks.extend(&other.hooks);
+        self.dead_when = self.dead_when.or(&other.dead_when);
+        self
+    }
+
     /// Adds a nonstandard `token_type` that means Bearer, such as eBay's `Application Access Token`. `DPoP` never means Bearer.
     #[must_use]
     pub fn bearer_type(mut self, token_type: impl Into<String>) -> Self {

@@ -7,10 +7,11 @@ use http::StatusCode;
 use super::initial::InitialToken;
 use super::login_policy::LoginPolicy;
 use super::parameters::Parameters;
+use super::resource_needs::ResourceOptions;
 use super::{Context, Reason};
 use crate::challenge::Demand;
 use crate::clock;
-use crate::endpoint::TokenEndpoint;
+use crate::endpoint::{ResourceId, TokenEndpoint};
 use crate::error::{Error, ErrorKind};
 use crate::form::Form;
 use crate::store::Key;
@@ -31,7 +32,7 @@ pub(super) struct GrantConfig {
     /// Parameters that distinguish this grant's tokens from those of other grants of the same client: names and values.
     pub(super) distinctions: Vec<(&'static str, String)>,
     /// What identifies the server in the key of a store, if it is not the endpoint's server.
-    pub(super) key_server: Option<String>,
+    pub(super) key_server: Option<ResourceId>,
 }
 
 /// Outcome of trying the refresh token.
@@ -70,17 +71,20 @@ impl GrantConfig {
     fn next_parameters(&self, cx: &Context) -> Parameters {
         let next = self.parameters.for_next(cx.previous(), cx.demand());
         match cx.resource_needs() {
-            Some(needs) => next.for_resource(needs),
+            Some(needs) => needs.parameters(next),
             None => next,
         }
     }
 
     /// Returns the endpoint for the requests in one call: their tokens are bound to the key that the resource requires.
     fn next_endpoint(&self, cx: &Context) -> Cow<'_, TokenEndpoint> {
-        match cx.resource_needs().and_then(|needs| needs.dpop.clone()) {
-            Some(dpop) if self.endpoint.dpop_key().is_none() => Cow::Owned(self.endpoint.clone().dpop(dpop)),
-            _ => Cow::Borrowed(&self.endpoint),
-        }
+        let of_resource = cx.resource_needs().and_then(|needs| needs.endpoint(&self.endpoint));
+        of_resource.map_or(Cow::Borrowed(&self.endpoint), Cow::Owned)
+    }
+
+    /// Returns the options for the requests of another grant.
+    pub(super) fn options(&self) -> ResourceOptions {
+        ResourceOptions { parameters: self.parameters.clone(), endpoint: self.endpoint.clone() }
     }
 
     /// Records in a token what was requested for it.
@@ -97,7 +101,8 @@ impl GrantConfig {
     /// Returns the key under which this grant's token is stored.
     pub(super) fn key(&self) -> Key {
         let client = self.endpoint.client_id().unwrap_or_default();
-        let server = self.key_server.clone().unwrap_or_else(|| self.endpoint.server());
+        let of_resource = self.key_server.as_ref().map(|resource| resource.as_str().to_owned());
+        let server = of_resource.unwrap_or_else(|| self.endpoint.server());
         let key = Key::new(server, client);
         // A client can have a token of its own and tokens of persons.
         let key = if self.is_repeatable && self.subject.is_none() { key.program() } else { key };

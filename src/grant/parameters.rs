@@ -3,7 +3,6 @@
 use serde_json::{Map, Value};
 
 use super::authorization_details::AuthorizationDetails;
-use super::resource_needs::ResourceNeeds;
 use crate::challenge::{Demand, merge_objects};
 use crate::error::Error;
 use crate::form::Form;
@@ -102,15 +101,28 @@ impl Parameters {
         self.more.iter().any(|(other, _)| other == name)
     }
 
-    /// Returns the parameters with what the protected resource of the token requires.
-    pub(super) fn for_resource(mut self, needs: &ResourceNeeds) -> Self {
-        if !self.more.iter().any(|(name, value)| name == "resource" && *value == needs.resource) {
-            self.add("resource", needs.resource.clone());
+    /// Returns the parameters with this resource and its scope. `default_scope` is that of a request without one.
+    pub(super) fn for_resource(mut self, resource: &str, scope: Option<&str>, default_scope: Option<&str>) -> Self {
+        if !self.more.iter().any(|(name, value)| name == "resource" && value == resource) {
+            self.add("resource", resource);
         }
-        self.add_scopes(needs.scope.as_deref());
+        self.add_scopes(scope);
         if self.scope.is_none() {
-            self.add_scopes(needs.default_scope.as_deref());
+            self.add_scopes(default_scope);
         }
+        self
+    }
+
+    /// Adds the parameters of another grant that these lack. The scope is not one of them.
+    pub(super) fn with_options_of(mut self, other: &Self) -> Self {
+        let lacks = |(name, value): &&(String, String)| match name.as_str() {
+            "resource" => !self.more.iter().any(|(taken, own)| taken == name && own == value),
+            _ => !self.contains(name),
+        };
+        let more: Vec<_> = other.more.iter().filter(lacks).cloned().collect();
+        self.more.extend(more);
+        self.details = self.details.or_else(|| other.details.clone());
+        self.scope_on_refresh |= other.scope_on_refresh;
         self
     }
 

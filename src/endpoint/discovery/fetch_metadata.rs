@@ -66,10 +66,11 @@ impl Discovery {
         clock::within(limit, fetching).await.unwrap_or_else(|| Err(too_late()))
     }
 
-    /// Fetches a document, and compares its issuer (RFC 8414 §3.3).
     /// Returns the endpoints that MCP 2025-03-26 defines for a server without metadata. Its clients must use PKCE.
     fn default_endpoints(&self) -> Result<Fetched, Error> {
-        let at = |path: &str| Value::from(format!("{}{path}", self.issuer));
+        // They are at the origin, whatever the path of the issuer.
+        let origin = Url::parse(&self.issuer).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+        let at = |path: &str| Value::from(format!("{origin}{path}"));
         let members = [
             ("issuer", Value::from(self.issuer.as_str())),
             ("authorization_endpoint", at("/authorize")),
@@ -83,6 +84,7 @@ impl Discovery {
         Ok(Fetched { metadata: Arc::new(metadata), lifetime: cache_control::MIN })
     }
 
+    /// Fetches a document, and compares its issuer (RFC 8414 §3.3).
     async fn fetch_from(&self, http: &Transport, address: &Url) -> Result<Fetched, Unusable> {
         let document = JsonDocument::fetch(http, address).await?;
         let not_used = |why: &str| Unusable::Other(why.to_owned());

@@ -192,7 +192,7 @@ pub(super) fn endpoint_url(value: &Value, rules: AddressRules) -> Result<Url, &'
     let url = Url::parse(url).map_err(|_| "it is not an absolute URL")?;
     let host = url.host().ok_or("it has no host")?;
     if !rules.allows_private_hosts && is_private(&host) {
-        return Err("its host is private, and that of the issuer is not");
+        return Err("its host is private, and that of the server that names it is not");
     }
     match url.scheme() {
         "https" => {}

@@ -1,5 +1,7 @@
 //! The addresses at which a protected resource publishes its metadata (RFC 9728 §3.1).
 
+use std::fmt;
+
 use url::Url;
 
 use super::issuer::Issuer;
@@ -15,7 +17,7 @@ const MAX_ISSUER_SHOWN: usize = 128;
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 /// The identifier of a protected resource: the URL that the program calls.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct ResourceId {
     /// As the application has written it.
     text: String,
@@ -127,6 +129,13 @@ impl ResourceId {
         root.set_path(WELL_KNOWN);
         root.set_query(None);
         vec![inserted, ResourceAddress { url: root, resource: self.origin() }]
+    }
+}
+
+/// Omits the query, which may contain a key.
+impl fmt::Debug for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        WithoutQuery(&self.text).fmt(f)
     }
 }
 

@@ -107,6 +107,13 @@ fn explain(error: Error, registration: &Registration) -> Error {
         (Some(401 | 403), None) => "; if the server demands a token for it, set `Registration::initial_access_token`",
         _ => "",
     };
+    // The response says nothing about a login or a refresh token.
+    let error = match error.kind() {
+        ErrorKind::Denied | ErrorKind::InvalidGrant | ErrorKind::LoginExpired | ErrorKind::LoginRequired => {
+            Error::new(ErrorKind::RequestRejected, "").with_response_of(&error)
+        }
+        _ => error,
+    };
     error.with_context(format!("the client could not be registered (RFC 7591){advice}"))
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Discovered, MakeGrant, ProtectedResource};
 use crate::error::Error;
+use crate::grant::resource_needs::ResourceNeeds;
 use crate::grant::{BoxGrant, Context, Grant};
 use crate::token::Token;
 
@@ -13,7 +14,12 @@ impl ProtectedResource {
         make_grant: &MakeGrant,
     ) -> Result<Token, Error> {
         let grant = self.grant(found, make_grant)?;
-        grant.obtain(cx.with_resource_needs(self.needs(found))).await
+        if grant.dpop().is_some() && self.config.endpoint.dpop_key().is_none() {
+            let why = "the requests to the API need the key too; set it with `ProtectedResource::dpop` instead of the grant's own";
+            return Err(Error::argument("with_grant", why));
+        }
+        let needs = ResourceNeeds { options: Some(self.config.options()), ..self.needs(found) };
+        grant.obtain(cx.with_resource_needs(needs)).await
     }
 
     /// Returns the grant for this server. It is made once, because grants have state.
@@ -22,7 +28,6 @@ impl ProtectedResource {
             return Ok(grant);
         }
         let grant = make_grant(found).map_err(Error::before_request)?;
-        self.known.set_grant(&found.issuer, &grant);
-        Ok(grant)
+        Ok(self.known.set_grant(&found.issuer, grant))
     }
 }

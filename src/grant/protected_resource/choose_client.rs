@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Discovered, ProtectedResource};
 use crate::client::Client;
 use crate::clock;
-use crate::endpoint::{EndpointMember, Metadata, TokenEndpoint};
+use crate::endpoint::{EndpointMember, Metadata, TokenEndpoint, registered_client};
 use crate::error::{Error, ErrorKind};
 use crate::grant::Context;
 use crate::token::RegistrationRecord;
@@ -20,14 +20,18 @@ impl ProtectedResource {
 
     /// Returns the client that was registered by the grant and can log in, now or in an earlier process.
     pub(super) fn registered_before(&self, cx: &Context, found: &Discovered) -> Option<RegistrationRecord> {
+        let can_log_in = |registration: &RegistrationRecord| {
+            self.is_valid(registration, found) && !self.known.is_retired(&found.issuer, registration)
+        };
         let stored = || cx.previous().and_then(|previous| previous.record().registration.clone());
-        let known = self.known.registration(&found.issuer).or_else(stored)?;
-        self.is_valid(&known, found).then_some(known)
+        self.known.registration(&found.issuer).filter(can_log_in).or_else(|| stored().filter(can_log_in))
     }
 
     /// Returns whether a registered client can still be used.
     pub(super) fn is_valid(&self, registration: &RegistrationRecord, found: &Discovered) -> bool {
-        registration.is_valid(clock::now()) && !self.known.is_dropped(&found.issuer, registration)
+        // A stored one may have been changed.
+        let can_be_sent = registered_client(registration).check(None).is_ok();
+        can_be_sent && registration.is_valid(clock::now()) && !self.known.is_dropped(&found.issuer, registration)
     }
 
     /// Registers a client with this redirect URI.

@@ -1,5 +1,8 @@
 //! Keeps what was found out about a resource between two calls of its grant.
 
+#[cfg(feature = "loopback")]
+use std::collections::HashSet;
+
 use crate::endpoint::{Issuer, ResourceMetadata};
 use crate::grant::BoxGrant;
 use crate::sync::{Mutex, lock};
@@ -15,6 +18,8 @@ struct Known {
     /// The address of the metadata in the last challenge that had one.
     metadata_url: Option<String>,
     metadata: Option<ResourceMetadata>,
+    /// Whether the metadata may be outdated, because no token could be obtained with it.
+    is_stale: bool,
     server: Option<ServerInUse>,
 }
 
@@ -23,9 +28,12 @@ struct ServerInUse {
     issuer: Issuer,
     #[cfg(feature = "loopback")]
     registration: Option<RegistrationRecord>,
-    /// The id of the registered client that the server does not know any more.
+    /// The ids of registered clients that the server does not know any more.
     #[cfg(feature = "loopback")]
-    dropped_client: Option<String>,
+    dropped_clients: HashSet<String>,
+    /// The ids of registered clients that no login uses any more. They can still refresh their tokens.
+    #[cfg(feature = "loopback")]
+    retired_clients: HashSet<String>,
     grant: Option<BoxGrant>,
 }
 
@@ -36,7 +44,9 @@ impl ServerInUse {
             #[cfg(feature = "loopback")]
             registration: None,
             #[cfg(feature = "loopback")]
-            dropped_client: None,
+            dropped_clients: HashSet::new(),
+            #[cfg(feature = "loopback")]
+            retired_clients: HashSet::new(),
             grant: None,
         }
     }
@@ -55,6 +65,16 @@ impl KnownServer {
         let mut known = lock(&self.0);
         known.metadata = Some(metadata.clone());
         known.metadata_url = url;
+        known.is_stale = false;
+    }
+
+    /// Makes the next call fetch the metadata.
+    pub(super) fn expire_metadata(&self) {
+        lock(&self.0).is_stale = true;
+    }
+
+    pub(super) fn is_stale(&self) -> bool {
+        lock(&self.0).is_stale
     }
 
     pub(super) fn issuer(&self) -> Option<Issuer> {
@@ -76,8 +96,11 @@ impl KnownServer {
         self.of(issuer, |server| server.grant.clone())?
     }
 
-    pub(super) fn set_grant(&self, issuer: &Issuer, grant: &BoxGrant) {
-        let _previous = self.of(issuer, |server| server.grant.replace(grant.clone()));
+    /// Sets the grant, unless another call has set one. Returns the one that is used.
+    pub(super) fn set_grant(&self, issuer: &Issuer, grant: BoxGrant) -> BoxGrant {
+        // Another one is dropped without the lock, because it can be of the application.
+        let used = self.of(issuer, |server| server.grant.get_or_insert_with(|| grant.clone()).clone());
+        used.unwrap_or(grant)
     }
 }
 
@@ -94,14 +117,21 @@ impl KnownServer {
 
     /// Forgets a registered client, also one in a stored token.
     pub(super) fn drop_client(&self, issuer: &Issuer, registration: &RegistrationRecord) {
-        self.of(issuer, |server| {
-            server.registration.take_if(|known| known.client_id == registration.client_id);
-            server.dropped_client = Some(registration.client_id.clone());
-        });
+        self.of(issuer, |server| server.dropped_clients.insert(registration.client_id.clone()));
+    }
+
+    /// Uses a registered client for no further login.
+    pub(super) fn retire_client(&self, issuer: &Issuer, registration: &RegistrationRecord) {
+        self.of(issuer, |server| server.retired_clients.insert(registration.client_id.clone()));
+    }
+
+    pub(super) fn is_retired(&self, issuer: &Issuer, registration: &RegistrationRecord) -> bool {
+        let is_retired = |server: &mut ServerInUse| server.retired_clients.contains(&registration.client_id);
+        self.of(issuer, is_retired).unwrap_or(false)
     }
 
     pub(super) fn is_dropped(&self, issuer: &Issuer, registration: &RegistrationRecord) -> bool {
-        let is_dropped = |server: &mut ServerInUse| server.dropped_client.as_ref() == Some(&registration.client_id);
+        let is_dropped = |server: &mut ServerInUse| server.dropped_clients.contains(&registration.client_id);
         self.of(issuer, is_dropped).unwrap_or(false)
     }
 }

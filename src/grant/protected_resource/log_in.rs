@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use super::{Discovered, ProtectedResource};
 use crate::client::Client;
+use crate::clock;
 use crate::endpoint::{Metadata, registered_client};
 use crate::error::{Error, ErrorKind};
 use crate::grant::resource_needs::ResourceNeeds;
-use crate::grant::{AuthorizationCode, Context};
+use crate::grant::{AuthorizationCode, Context, Reason};
 use crate::sync::{Mutex, lock};
 use crate::token::{RegistrationRecord, Token};
 
@@ -26,31 +27,64 @@ struct LoginProgress {
 impl ProtectedResource {
     pub(super) async fn obtain_by_login(&self, cx: Context, found: &Discovered) -> Result<Token, Error> {
         let server = found.issuer.metadata(cx.transport()).await.map_err(Error::before_request)?;
-        let refreshing = cx.previous().and_then(|previous| previous.record().registration.clone());
+        let (outcome, has_started) = self.attempt(&cx, found, &server).await;
+        let (Err(error), Some(refreshing)) = (&outcome, registration_of(&cx)) else { return outcome };
+        if has_started {
+            return outcome;
+        }
+        let cx = if is_unknown_client(error) {
+            self.known.drop_client(&found.issuer, refreshing);
+            cx
+        } else if is_bare_rejection(error) && cx.reason() == Reason::Forced {
+            // A proxy may have responded. The client is kept, in case that the login fails too.
+            self.known.retire_client(&found.issuer, refreshing);
+            let previous = cx.previous().cloned().map(Token::without_refresh_token);
+            cx.with_previous(previous)
+        } else {
+            return outcome;
+        };
+        self.attempt(&cx, found, &server).await.0
+    }
+
+    /// Refreshes the token, or logs a user in. Returns also whether a login has started.
+    async fn attempt(&self, cx: &Context, found: &Discovered, server: &Metadata) -> (Result<Token, Error>, bool) {
+        let refreshing = registration_of(cx);
         let progress = Mutex::new(LoginProgress::default());
-        let outcome = self.refresh_or_log_in(&cx, found, &server, &progress).await;
+        let outcome = self.refresh_or_log_in(cx, found, server, &progress).await;
         let LoginProgress { has_started, registration, is_reused } = std::mem::take(&mut *lock(&progress));
-        match (outcome, has_started) {
-            (Ok(token), true) => Ok(token.with_registration(registration)),
-            (Ok(token), false) => Ok(token.with_registration(refreshing)),
-            (Err(error), true) => {
-                // A person whose server does not know the client sees an error page, and the login expires.
-                let is_unknown = is_invalid_client(&error) || is_reused && error.kind() == ErrorKind::LoginExpired;
-                if let Some(registration) = registration.filter(|_| is_unknown) {
-                    self.known.drop_client(&found.issuer, &registration);
-                }
-                Err(error)
+        let outcome = match outcome {
+            Ok(token) => {
+                let registration = if has_started { registration } else { refreshing.cloned() };
+                Ok(token.with_registration(registration))
             }
-            (Err(error), false) => match refreshing {
-                Some(registration) if is_invalid_client(&error) => {
-                    self.known.drop_client(&found.issuer, &registration);
-                    let progress = Mutex::new(LoginProgress::default());
-                    let token = self.refresh_or_log_in(&cx, found, &server, &progress).await?;
-                    let registration = lock(&progress).registration.take();
-                    Ok(token.with_registration(registration))
+            Err(error) => {
+                match registration.filter(|_| has_started) {
+                    Some(registration) if is_unknown_client(&error) => {
+                        self.known.drop_client(&found.issuer, &registration);
+                    }
+                    // A person whose server does not know the client sees an error page, and the login expires.
+                    Some(registration) if is_reused && error.kind() == ErrorKind::LoginExpired => {
+                        self.known.retire_client(&found.issuer, &registration);
+                    }
+                    _ => {}
                 }
-                _ => Err(error),
-            },
+                Err(self.explain(error, cx, found))
+            }
+        };
+        (outcome, has_started)
+    }
+
+    /// Adds to a required login why the refresh token was not used.
+    fn explain(&self, error: Error, cx: &Context, found: &Discovered) -> Error {
+        let has_refresh_token = cx.previous().is_some_and(|previous| previous.refresh_token().is_some());
+        match registration_of(cx).filter(|_| error.kind() == ErrorKind::LoginRequired && has_refresh_token) {
+            Some(registration) if self.known.is_dropped(&found.issuer, registration) => {
+                error.with_context("the server does not know the registered client any more".to_owned())
+            }
+            Some(registration) if !registration.is_valid(clock::now()) => {
+                error.with_context("the secret of the registered client has expired".to_owned())
+            }
+            _ => error,
         }
     }
 
@@ -70,6 +104,7 @@ impl ProtectedResource {
         if let Some(configure) = &self.configure_login {
             login = configure(login);
         }
+        login.require_server(&found.issuer)?;
         if let Some(registered) = &registered {
             login.prefer_port_of(&registered.redirect_uri);
         }
@@ -97,11 +132,11 @@ impl ProtectedResource {
 
     /// Returns the client to which the refresh token was issued. Without one, the refresh token is removed.
     fn refreshing_client(&self, cx: Context, found: &Discovered, fixed: Option<&Client>) -> (Context, Client) {
-        let registration = cx.previous().and_then(|previous| previous.record().registration.as_ref());
-        let client = match registration {
+        let client = match registration_of(&cx) {
             Some(registration) if self.is_valid(registration, found) => Some(registered_client(registration)),
             Some(_) => None,
-            None => fixed.cloned(),
+            // The server may announce such documents no longer.
+            None => fixed.or(self.metadata_client.as_ref()).cloned(),
         };
         match (client, cx.previous().cloned()) {
             (Some(client), _) => (cx, client),
@@ -150,8 +185,18 @@ fn check_pkce(server: &Metadata) -> Result<(), Error> {
     }
 }
 
+/// Returns the registered client to which the previous token was issued.
+fn registration_of(cx: &Context) -> Option<&RegistrationRecord> {
+    cx.previous().and_then(|previous| previous.record().registration.as_ref())
+}
+
 /// Returns whether the server does not know the client, or its secret is wrong.
-fn is_invalid_client(error: &Error) -> bool {
-    let is_other = error.oauth().is_some_and(|oauth| oauth.error() != "invalid_client");
-    error.kind() == ErrorKind::ClientRejected && !is_other
+fn is_unknown_client(error: &Error) -> bool {
+    let is_named = error.oauth().is_some_and(|oauth| oauth.error() == "invalid_client");
+    error.kind() == ErrorKind::ClientRejected && is_named
+}
+
+/// Returns whether the client was rejected without an OAuth error, by the server or by a proxy.
+fn is_bare_rejection(error: &Error) -> bool {
+    error.kind() == ErrorKind::ClientRejected && error.oauth().is_none()
 }

@@ -100,7 +100,7 @@ impl ProtectedResource {
     pub fn new(resource: impl Into<String>) -> Result<Self, Error> {
         let resource = ResourceId::parse(&resource.into())?;
         let mut config = GrantConfig::new(TokenEndpoint::undetermined());
-        config.key_server = Some(resource.as_str().to_owned());
+        config.key_server = Some(resource.clone());
         Ok(Self {
             config,
             resource,

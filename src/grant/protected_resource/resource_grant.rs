@@ -24,6 +24,9 @@ impl Grant for ProtectedResource {
             )),
         };
         let outcome = outcome.map(|token| token.with_issuer(found.issuer.as_str(), self.known.metadata_url()));
+        if outcome.is_err() {
+            self.known.expire_metadata();
+        }
         outcome.map_err(|error| match error.kind() {
             ErrorKind::LoginRequired if is_foreign => {
                 let issuer = found.issuer.as_str();
@@ -58,6 +61,7 @@ impl ProtectedResource {
             scope: found.scope.clone().filter(|_| !is_default),
             default_scope: scopes_supported,
             dpop: self.config.endpoint.dpop_key().cloned(),
+            options: None,
         }
     }
 }

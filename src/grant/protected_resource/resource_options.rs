@@ -13,11 +13,14 @@ impl ProtectedResource {
     /// several servers.
     ///
     /// The issuer is compared exactly. The client is used for no other server, and a server with a client is preferred to the others that
-    /// the resource lists.
+    /// the resource lists. A second client for the same issuer replaces the first.
     #[must_use]
     pub fn client(mut self, issuer: impl Into<String>, client: Client) -> Self {
         let issuer = issuer.into();
-        self.config.distinctions.push(("client", format!("{issuer} {}", client.id().unwrap_or_default())));
+        let of_issuer = format!("{issuer} ");
+        self.config.distinctions.retain(|(name, value)| *name != "client" || !value.starts_with(&of_issuer));
+        self.config.distinctions.push(("client", of_issuer + client.id().unwrap_or_default()));
+        self.clients.retain(|(other, _)| *other != issuer);
         self.clients.push((issuer, client));
         self
     }
@@ -65,8 +68,12 @@ impl ProtectedResource {
 
     /// Sets a function that makes another grant than a login, for the authorization server that was found.
     ///
-    /// It is called once for each server. Its grant needs no resource, no scope and no DPoP key: those of this grant are added to its
-    /// requests.
+    /// It is called once for each server. If its grant is one of this crate, it needs no resource, no scope and no DPoP key: those of this
+    /// grant are added to its requests, with its parameters, headers and other options. An initial token and a store are set on this grant:
+    /// [`token`](Self::token) and [`persisted`](Self::persisted) of the function's grant are not used.
+    ///
+    /// In a store, the entry of this grant is another one than that of a login. Two programs with different credentials that share a store
+    /// need a [`subject`](crate::grant::Persisted::subject) each.
     ///
     /// ```
     /// use tower_oauth2::{Error, client::Client, grant::{ClientCredentials, Discovered, ProtectedResource}};
@@ -85,7 +92,9 @@ impl ProtectedResource {
     /// The function decides which credentials the server gets. A function that ignores [`Discovered::issuer`] sends them to any server that
     /// the resource lists, unless [`accept_issuer`](Self::accept_issuer) restricts those.
     #[must_use]
-    pub fn with_grant<G: Grant>(self, f: impl Fn(&Discovered) -> Result<G, Error> + Send + Sync + 'static) -> Self {
+    pub fn with_grant<G: Grant>(mut self, f: impl Fn(&Discovered) -> Result<G, Error> + Send + Sync + 'static) -> Self {
+        // A person and a program can have tokens of their own for one resource.
+        self.config.distinguish("with_grant", "");
         Self { make_grant: Some(Arc::new(move |found| f(found).map(Grant::boxed))), ..self }
     }
 
@@ -117,7 +126,8 @@ impl ProtectedResource {
         Self { falls_back: true, ..self }
     }
 
-    /// Sets a function that configures each login: its port, timeout and browser, and whether it may start again.
+    /// Sets a function that configures each login: its port, timeout and browser, and whether it may start again. It is called for each
+    /// refresh too, and returns the login that it gets. PKCE cannot be switched off.
     ///
     /// ```
     /// use tower_oauth2::grant::ProtectedResource;

@@ -2,14 +2,17 @@
 
 mod clients;
 mod first_challenge;
+mod kept_logins;
 mod logins;
 mod machines;
 mod metadata;
 mod migration;
+mod options;
 mod registered_clients;
 mod registration;
 mod scopes;
 mod servers;
+mod shared_stores;
 mod stored;
 
 use std::io::{Read as _, Write as _};

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::owner::GrantId;
 use crate::client::Client;
-use crate::endpoint::TokenEndpoint;
+use crate::endpoint::{Issuer, TokenEndpoint};
 use crate::error::Error;
 use crate::grant::config::GrantConfig;
 use crate::grant::{AuthorizationCode, Context};
@@ -16,6 +16,19 @@ impl AuthorizationCode {
     /// Creates the grant of a resource. The client of its endpoint only refreshes tokens: a login has a client of its own.
     pub(in crate::grant) fn of_resource(config: GrantConfig) -> Self {
         Self::from_config(config)
+    }
+
+    /// Checks that the function of the application has returned the login of the server, and demands PKCE, as MCP does.
+    ///
+    /// # Errors
+    ///
+    /// If it is another login, whose requests would send the refresh token to another server.
+    pub(in crate::grant) fn require_server(&mut self, issuer: &Issuer) -> Result<(), Error> {
+        self.has_pkce = true;
+        match self.config.endpoint.issuer() {
+            Some(other) if other.as_str() == issuer.as_str() => Ok(()),
+            _ => Err(Error::argument("login", "the function must return the login that it gets, with other options")),
+        }
     }
 
     /// Listens on the port of this redirect URI, if it is free and the application has chosen none.
@@ -50,8 +63,8 @@ impl AuthorizationCode {
     }
 
     fn with_client(mut self, client: Client) -> Result<Self, Error> {
-        client.id().unwrap_or_default().clone_into(&mut self.client_id);
         self.config.endpoint = self.config.endpoint.with_client(client)?;
+        self.client_id = self.config.endpoint.client_id()?.to_owned();
         Ok(self)
     }
 }
