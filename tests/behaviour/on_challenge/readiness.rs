@@ -48,6 +48,22 @@ async fn the_token_is_forgotten_or_set_between_poll_ready_and_call() {
     }
 }
 
+/// A request that waits for the refresh of a token, which has expired between `poll_ready` and `call`.
+#[tokio::test(start_paused = true)]
+async fn a_called_request_that_waits_is_sent_without_a_token_after_forget() {
+    let layer = layer();
+    let (mut service, mut server) = mock_service(&layer);
+    layer.tokens().set(Token::bearer("a").unwrap().with_expires_in(Duration::from_secs(3600)));
+    service.ready().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3601)).await;
+    let sent = tokio::spawn(service.call(get(API_URL)));
+    let (_, _respond_never) = server.token_request().await;
+    layer.tokens().forget();
+    assert_eq!(server.next_authorization().await, None);
+    assert_eq!(sent.await.unwrap().unwrap().status(), 200);
+    server.assert_no_request().await;
+}
+
 /// A thousand public requests pass while one request waits for the login, which takes minutes, although one permit is all there is.
 #[tokio::test(start_paused = true)]
 async fn a_request_that_waits_for_the_login_holds_no_permit() {
