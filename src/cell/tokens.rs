@@ -167,6 +167,7 @@ impl Tokens {
     /// Like [`Tokens::get`].
     pub async fn step_up(&self, challenge: &Challenge) -> Result<Token, Error> {
         let trigger = self.cell.step_up_trigger(challenge)?;
+        let mut may_repeat = true;
         loop {
             let wait_future = match self.cell.force_step_up(&trigger) {
                 Acquire::Token(token) => return Ok(token.token.clone()),
@@ -174,8 +175,13 @@ impl Tokens {
                 Acquire::Wait(wait_future) => wait_future,
             };
             let is_own = wait_future.asks_for(&trigger);
+            // A refresh for a response does not always start a login. If it requires one, a second, forced refresh starts it.
+            let has_joined = wait_future.has_joined_other_than(Reason::Forced);
             match wait_future.await {
                 Waited::Token(token) if is_own => return Ok(token.token.clone()),
+                Waited::Failed(error) if has_joined && may_repeat && error.error.kind() == ErrorKind::LoginRequired => {
+                    may_repeat = false;
+                }
                 Waited::Failed(error) if is_own => return Err(error.error),
                 // Another refresh has ended, or another token was set.
                 Waited::Token(_) | Waited::Failed(_) | Waited::Superseded => {}

@@ -92,9 +92,10 @@ impl GrantConfig {
         token.with_request(self.next_parameters(cx).record())
     }
 
-    /// Records in a token what was requested for it, and when its login was completed.
+    /// Records in a token what was requested for it, and when the person logged in: earlier than now if the server knew the person already.
     pub(super) fn record_login(&self, token: Token) -> Token {
-        let login_at = Some(clock::now().unix_millis() / 1000);
+        let now = clock::now().unix_millis() / 1000;
+        let login_at = Some(token.auth_time().map_or(now, |at| at.min(now)));
         token.with_request(RequestRecord { login_at, ..self.parameters.record() })
     }
 

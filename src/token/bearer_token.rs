@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use serde_json::{Map, Value};
 
+use super::id_token::auth_time;
 #[cfg(feature = "loopback")]
 use super::registration_record::RegistrationRecord;
 use super::request_record::RequestRecord;
@@ -236,6 +237,11 @@ impl Token {
     /// Returns whether everything that a challenge demands was requested for the token.
     pub(crate) fn satisfies(&self, demand: &Demand, now: Now) -> bool {
         self.record().request.satisfies(demand, self.scope(), now.unix_millis() / 1000)
+    }
+
+    /// Returns when the person logged in, in Unix seconds, if the response had an ID token that says so.
+    pub(crate) fn auth_time(&self) -> Option<u64> {
+        auth_time(self.extra("id_token")?.as_str()?)
     }
 
     /// Returns the same token with what was requested for it.

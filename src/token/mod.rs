@@ -2,6 +2,7 @@
 
 mod access_token_hash;
 mod bearer_token;
+mod id_token;
 mod parse;
 mod registration_record;
 mod request_record;

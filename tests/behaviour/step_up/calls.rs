@@ -133,6 +133,24 @@ async fn a_running_refresh_can_be_enough() {
     assert_eq!(third.await.unwrap().unwrap().access_token(), "c");
 }
 
+/// A refresh for a request may not start a login. The call may, also if it has joined that refresh.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_has_joined_the_refresh_of_a_request_starts_the_login() {
+    let layer = OAuth2Layer::new(device().login_on_request(false)).step_up();
+    let mut program = Program::with_token(&layer, of_login("a"));
+    let sent = program.challenged(needs_claims(CLAIMS)).await;
+    let (_, respond) = program.token_request().await;
+    let stepping = program.step_up(&read(&needs_claims(CLAIMS)));
+    program.server.assert_no_request().await;
+    respond.send_response(answer(400, json!({"error": "interaction_required"})));
+    assert_eq!(crate::support::ours(sent.await.unwrap().unwrap_err()).kind(), ErrorKind::LoginRequired);
+    let (form, respond) = program.token_request().await;
+    assert_eq!(form["refresh_token"], "r0");
+    respond.send_response(answer(400, json!({"error": "interaction_required"})));
+    assert_eq!(program.log_in("b").await["claims"], CLAIMS);
+    assert_eq!(stepping.await.unwrap().unwrap().access_token(), "b");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_token_that_is_set_during_the_login_is_returned() {
     let mut program = Program::with_token(&OAuth2Layer::new(device()), of_login("a"));

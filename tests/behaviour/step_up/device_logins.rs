@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use tower_oauth2::test_util::Clock;
 use tower_oauth2::{ErrorKind, OAuth2Layer};
@@ -93,6 +95,32 @@ async fn a_login_that_is_young_enough_is_not_repeated() {
     let sent = program.challenged(challenge(401, FRESHER_LOGIN)).await;
     program.log_in("c").await;
     program.accept(sent, "c").await;
+}
+
+/// The server can know the person from an earlier login, which is younger than `max_age`. Then the token is not good for as long.
+#[tokio::test(start_paused = true)]
+async fn the_time_of_the_login_is_that_of_the_id_token() {
+    let clock = Clock::new();
+    let _entered = clock.enter();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    // A time in the future is the fault of a clock.
+    for (auth_time, good_for) in [(now - 50, 7), (now + 1000, 56)] {
+        let claims = URL_SAFE_NO_PAD.encode(json!({"auth_time": auth_time}).to_string());
+        let token = json!({"access_token": "b", "expires_in": 3600, "id_token": format!("e30.{claims}.c2ln")});
+        let mut program = Program::with_token(&OAuth2Layer::new(device()).step_up(), of_login("a"));
+        let sent = program.challenged(challenge(401, FRESHER_LOGIN)).await;
+        program.start_login().await;
+        let (_, respond) = program.token_request().await;
+        respond.send_response(answer(200, token));
+        program.accept(sent, "b").await;
+        clock.step_forward(Duration::from_secs(good_for));
+        program.assert_passes(challenge(401, FRESHER_LOGIN)).await;
+        clock.step_forward(Duration::from_secs(6));
+        let sent = program.challenged(challenge(401, FRESHER_LOGIN)).await;
+        program.log_in("c").await;
+        program.accept(sent, "c").await;
+        clock.step_back(Duration::from_secs(good_for + 6));
+    }
 }
 
 /// A login for more scope would otherwise bring a weaker one, and the next request would need a third login.

@@ -74,6 +74,28 @@ async fn a_grant_of_the_user_that_grants_less_is_called_three_times() {
     assert_eq!(challenged, 5 + 3, "each request once, and three repetitions");
 }
 
+/// The application can know that another attempt helps.
+#[tokio::test(start_paused = true)]
+async fn a_call_of_the_application_ends_the_pause() {
+    let layer = OAuth2Layer::new(grant_fn(async |_: Context| Token::bearer("b"))).step_up();
+    let mut program = Program::with_token(&layer, Token::bearer("a").unwrap());
+    for _ in 0..2 {
+        let sent = program.send();
+        while !sent.is_finished() {
+            tokio::select! {
+                biased;
+                _ = program.respond(needs_scope("write")) => {}
+                () = crate::support::pass(std::time::Duration::from_millis(1)) => {}
+            }
+        }
+        sent.await.unwrap().unwrap();
+    }
+    program.assert_passes(needs_scope("write")).await;
+    program.tokens.step_up(&super::read(&needs_scope("write"))).await.unwrap();
+    let sent = program.challenged(needs_scope("write")).await;
+    program.accept(sent, "b").await;
+}
+
 /// A server that chooses the scope itself grants the same scope with the demanded one.
 #[tokio::test(start_paused = true)]
 async fn the_scope_that_the_server_has_chosen_is_requested_too() {

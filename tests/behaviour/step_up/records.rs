@@ -139,6 +139,20 @@ async fn the_login_of_a_web_application_is_recorded() {
     assert!(recorded["login_at"].is_u64(), "{recorded}");
 }
 
+/// S2: a web application reads the redirect itself.
+#[test]
+fn s2_a_web_application_gets_the_denial() {
+    use tower_oauth2::ErrorKind;
+    use tower_oauth2::client::Client;
+    use tower_oauth2::grant::AuthorizationCode;
+
+    let authorize = "https://auth.example.com/authorize";
+    let grant = AuthorizationCode::new(authorize, crate::support::TOKEN_URL, Client::public("id")).unwrap();
+    let login = grant.authorization_url("https://app.example.com/callback").unwrap();
+    let query = format!("error=unmet_authentication_requirements&state={}", login.state());
+    assert_eq!(grant.callback(login, &query).unwrap_err().kind(), ErrorKind::Denied);
+}
+
 /// Without a layer, too.
 #[tokio::test]
 async fn a_grant_that_is_called_directly_records_its_request() {
