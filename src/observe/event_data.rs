@@ -28,6 +28,8 @@ pub(crate) enum RefreshCause {
     Proactive,
     /// A server has rejected the token.
     Rejected,
+    /// A server demands more of the token, or a first one.
+    Challenged,
     /// The token was invalidated through the handle.
     Invalidated,
     /// The refresh was requested through the handle.

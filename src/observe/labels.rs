@@ -10,6 +10,7 @@ impl RefreshCause {
             Self::Expired => "expired",
             Self::Proactive => "proactive",
             Self::Rejected => "rejected",
+            Self::Challenged => "challenged",
             Self::Invalidated => "invalidated",
             Self::Forced => "forced",
         }

@@ -39,9 +39,11 @@ fn conceal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>,
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::token::{RequestRecord, Token, TokenRecord};
 
     #[test]
     fn a_client_survives_a_round_trip_and_its_secret_is_not_shown() {
@@ -54,6 +56,33 @@ mod tests {
             let record: RegistrationRecord = serde_json::from_value(stored.clone()).unwrap();
             assert_eq!(serde_json::to_value(&record).unwrap(), stored);
             assert!(!format!("{record:?}").contains("hunter2"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_client_survives_with_its_stored_token(
+            client_id in ".*",
+            client_secret in prop::option::of(".*"),
+            client_secret_expires_at in any::<u64>(),
+            method in prop::sample::select(vec![RegisteredMethod::Public, RegisteredMethod::Basic, RegisteredMethod::Post]),
+            redirect_uri in ".*",
+            max_age in prop::option::of(any::<u64>()),
+            login_at in prop::option::of(any::<u64>()),
+        ) {
+            let registration = RegistrationRecord {
+                client_id,
+                client_secret: client_secret.map(Secret::new),
+                client_secret_expires_at,
+                token_endpoint_auth_method: method,
+                redirect_uri,
+            };
+            let request = RequestRecord { max_age, login_at, ..RequestRecord::default() };
+            let record = TokenRecord { registration: Some(registration), request, ..TokenRecord::default() };
+            let token = Token::bearer("a").unwrap().with_record(record.clone());
+            let stored = serde_json::to_string(&token).unwrap();
+            let read: Token = serde_json::from_str(&stored).unwrap();
+            prop_assert_eq!(read.record(), &record);
         }
     }
 }

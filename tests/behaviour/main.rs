@@ -80,6 +80,7 @@ mod scope_on_refresh;
 mod scripted;
 mod secrets;
 mod spaces;
+#[cfg(feature = "test-util")]
 mod step_up;
 mod stored_refresh_tokens;
 #[cfg(feature = "test-util")]

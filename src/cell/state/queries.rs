@@ -121,6 +121,7 @@ impl<F: Clone> TokenState<F> {
             (Reason::Forced, _) => RefreshCause::Forced,
             (Reason::Proactive, _) => RefreshCause::Proactive,
             (Reason::Rejected, _) => RefreshCause::Rejected,
+            (Reason::Challenged, _) => RefreshCause::Challenged,
             (_, None) => RefreshCause::Missing,
             (_, Some(_)) if self.blocked.is_none() => RefreshCause::Expired,
             // A withheld token has the reason `Rejected`, so this one was invalidated.

@@ -64,6 +64,7 @@ pub(crate) fn client(record: &RegistrationRecord) -> Client {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -142,6 +143,45 @@ mod tests {
         ] {
             let text = parsed(members.clone(), RegisteredMethod::Post).unwrap_err();
             assert!(text.contains(named) && !text.contains("hunter2"), "{members}: {text}");
+        }
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let text = prop_oneof!["[a-z]{0,4}", ".{0,4}", "hunter2.{0,4}"].prop_map(Value::from);
+        prop_oneof![Just(json!(null)), Just(json!(["hunter2"])), any::<i64>().prop_map(Value::from), text]
+    }
+
+    fn method() -> impl Strategy<Value = Value> {
+        let names = vec!["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
+        prop_oneof![prop::sample::select(names).prop_map(Value::from), value()]
+    }
+
+    proptest! {
+        #[test]
+        fn any_object_is_a_client_that_can_be_sent_or_an_error_without_the_secret(
+            client_id in prop_oneof!["[a-z]{1,4}", ".{0,4}"],
+            secret in prop::option::of(value()),
+            method in prop::option::of(method()),
+            expires_at in prop::option::of(value()),
+            requested in prop::sample::select(RegisteredMethod::ALL.to_vec()),
+        ) {
+            let members = [
+                ("client_id", Some(Value::from(client_id.as_str()))),
+                ("client_secret", secret.clone()),
+                ("token_endpoint_auth_method", method),
+                (EXPIRES_AT, expires_at),
+            ];
+            let members = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+            match read(&members, requested, "http://127.0.0.1:1/callback") {
+                Ok(record) => {
+                    prop_assert!(client(&record).check(None).is_ok());
+                    prop_assert_eq!(&record.client_id, &client_id);
+                    let is_public = record.token_endpoint_auth_method == RegisteredMethod::Public;
+                    let expected = secret.as_ref().and_then(Value::as_str).filter(|_| !is_public);
+                    prop_assert_eq!(record.client_secret.as_ref().map(Secret::expose), expected);
+                }
+                Err(error) => prop_assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}"),
+            }
         }
     }
 }

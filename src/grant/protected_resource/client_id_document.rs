@@ -54,8 +54,8 @@ mod tests {
             ("https://app.example.com/a#b", Some("fragment")),
             ("https://me@app.example.com/a", Some("user name")),
             ("https://app.example.com/a b", Some("spaces")),
-            ("my-app", Some("absolute")),
-            ("", Some("absolute")),
+            ("my-app", Some("URL")),
+            ("", Some("URL")),
         ] {
             let checked = check(&Client::public(id));
             match (named, checked) {
