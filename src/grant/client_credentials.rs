@@ -1,6 +1,7 @@
 //! The client credentials grant (RFC 6749 §4.4): a program that acts on its own behalf.
 
-use super::config::{GrantConfig, grant_options};
+use super::config::GrantConfig;
+use super::grant_options::grant_options;
 use super::{Context, Grant};
 use crate::client::Client;
 use crate::dpop::Dpop;

@@ -21,6 +21,7 @@ mod config;
 mod context;
 mod device_code;
 mod grant_fn;
+mod grant_options;
 mod grant_trait;
 mod initial;
 mod jwt_bearer;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::config::{GrantConfig, grant_options};
+use super::config::GrantConfig;
+use super::grant_options::grant_options;
 use super::{Context, Grant};
 use crate::client::Client;
 use crate::dpop::Dpop;

@@ -1,6 +1,7 @@
 //! A grant that starts from a refresh token (RFC 6749 §6).
 
-use super::config::{GrantConfig, RefreshOutcome, grant_options, login_required, person_required};
+use super::config::{GrantConfig, RefreshOutcome, login_required, person_required};
+use super::grant_options::grant_options;
 use super::{Context, Grant};
 use crate::challenge::Demand;
 use crate::client::Client;

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::config::{GrantConfig, grant_options};
+use super::config::GrantConfig;
+use super::grant_options::grant_options;
 use super::{Context, Grant};
 use crate::client::Client;
 use crate::dpop::Dpop;

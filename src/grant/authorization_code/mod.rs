@@ -25,7 +25,8 @@ pub use self::authorization::{Authorization, Code};
 pub(in crate::grant) use self::loopback::GrantId;
 
 use self::push_policy::PushPolicy;
-use super::config::{GrantConfig, grant_options};
+use super::config::GrantConfig;
+use super::grant_options::grant_options;
 #[cfg(feature = "loopback")]
 use super::login_policy::{LoginPolicy, login_options};
 use crate::client::Client;

@@ -26,7 +26,8 @@ pub use self::prompt::DevicePrompt;
 use self::running_logins::{RunningLogins, until_replaced};
 #[cfg(feature = "terminal")]
 pub use self::terminal::terminal_prompt;
-use super::config::{GrantConfig, grant_options};
+use super::config::GrantConfig;
+use super::grant_options::grant_options;
 use super::login_policy::{LoginPolicy, login_options};
 use super::pkce::Pkce;
 use super::{Context, Grant};

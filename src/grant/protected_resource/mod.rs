@@ -28,7 +28,8 @@ use self::known_server::KnownServer;
 use super::BoxGrant;
 #[cfg(feature = "loopback")]
 use super::authorization_code::{AuthorizationCode, GrantId};
-use super::config::{GrantConfig, grant_options};
+use super::config::GrantConfig;
+use super::grant_options::grant_options;
 use crate::client::Client;
 use crate::endpoint::{Registration, ResourceId, TokenEndpoint};
 use crate::error::Error;
