@@ -104,6 +104,25 @@ async fn a_fresh_login() {
     server.expect_stats(json!({"authorization_code": 2}), json!({"401": 1, "200": 1})).await;
 }
 
+/// No user has this level. The login ends with an error, and the token in use stays in use.
+#[tokio::test]
+async fn an_unknown_level_is_denied() {
+    let Some(server) = server().await else { return };
+    let (service, tokens) = stepping_up(at_oidc_provider(&server, Client::public("native")));
+    let first = tokens.get().await.unwrap();
+    let error = send(service.clone(), api(&server, "acr=urn:example:loa:9")).await.unwrap_err();
+    let error = error.downcast::<Error>().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert_eq!(error.oauth().unwrap().error(), "unmet_authentication_requirements");
+    // The next challenge starts no login.
+    let (status, _) = send(service.clone(), api(&server, "acr=urn:example:loa:9")).await.unwrap();
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    let (status, _) = send(service, api(&server, "")).await.unwrap();
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(tokens.peek().unwrap().access_token(), first.access_token());
+    server.expect_stats(json!({"authorization_code": 1}), json!({"401": 2, "200": 1})).await;
+}
+
 #[tokio::test]
 async fn ten_requests_at_once_share_one_login() {
     let Some(server) = server().await else { return };
