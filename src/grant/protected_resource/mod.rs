@@ -67,7 +67,9 @@ type ConfigureLogin = dyn Fn(AuthorizationCode) -> AuthorizationCode + Send + Sy
 /// # Security
 ///
 /// The resource names the authorization server, so a hostile resource can name one whose page asks for a password.
-/// [`accept_issuer`](Self::accept_issuer) decides which ones may be used. Credentials of one server are never sent to another.
+/// [`accept_issuer`](Self::accept_issuer) decides which ones may be used. Clients, registrations and tokens of one server are never sent to
+/// another. Values of [`header`](Self::header), [`param`](Self::param) and [`map_request`](Self::map_request) are sent to any server that the
+/// resource lists: with a secret in them, set `accept_issuer` too.
 ///
 /// [MCP]: https://modelcontextprotocol.io/specification/2025-11-25/basic/authorization
 /// [RFC 8707]: https://www.rfc-editor.org/rfc/rfc8707
