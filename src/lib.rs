@@ -51,6 +51,9 @@ pub mod docs {
     #[doc = ""]
     #[doc = include_str!("../docs/benchmarks.md")]
     pub mod benchmarks {}
+    #[doc = include_str!("../docs/comparison.md")]
+    #[doc(alias = "alternatives")]
+    pub mod comparison {}
     #[doc = include_str!("../docs/dependencies.md")]
     pub mod dependencies {}
     #[doc = include_str!("../docs/discovery.md")]

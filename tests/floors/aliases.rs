@@ -10,6 +10,7 @@ const FOUND: &[(&str, &[&str])] = &[
     ("PAR", &["pub fn pushed(", "pub fn pushed_if_supported("]),
     ("PKCE", &["pub use self::authorization_code::AuthorizationCode;"]),
     ("RAR", &["pub fn authorization_details("]),
+    ("alternatives", &["pub mod comparison {"]),
     ("cache", &["pub use self::cell::Tokens;", "pub mod store;"]),
     ("expire", &["pub fn is_expired(", "pub fn refresh_ahead(", "pub mod behaviour {"]),
     ("log out", &["pub async fn revoke("]),
