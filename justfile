@@ -60,10 +60,6 @@ examples:
 conformance:
     bash .ci/run conformance
 
-# Test the clients of other projects
-clients:
-    bash .ci/run clients
-
 # Check the loom models of the cell
 loom:
     bash .ci/run loom

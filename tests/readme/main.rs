@@ -4,3 +4,5 @@ mod claims;
 #[cfg(feature = "https")]
 mod package;
 mod page;
+#[cfg(all(feature = "https", feature = "jwt", feature = "loopback"))]
+mod protocols;
