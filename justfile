@@ -60,6 +60,10 @@ examples:
 conformance:
     bash .ci/run conformance
 
+# Test the clients of other projects
+clients:
+    bash .ci/run clients
+
 # Check the loom models of the cell
 loom:
     bash .ci/run loom

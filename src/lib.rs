@@ -51,6 +51,12 @@ pub mod docs {
     #[doc = ""]
     #[doc = include_str!("../docs/benchmarks.md")]
     pub mod benchmarks {}
+    // Its programs need the crates of the clients. They are tests of the package `tests/clients`.
+    #[cfg(not(doctest))]
+    #[doc = include_str!("../docs/clients.md")]
+    #[doc(alias = "kube")]
+    #[doc(alias = "octocrab")]
+    pub mod clients {}
     #[doc = include_str!("../docs/comparison.md")]
     #[doc(alias = "alternatives")]
     pub mod comparison {}

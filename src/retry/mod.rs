@@ -7,11 +7,12 @@
 //! | request body `B` | layer | bounds |
 //! | --- | --- | --- |
 //! | empty | `RetryLayer::new(RetryUnauthorized::new())` | `Body + Default`: the copy of an empty body is `B::default()` |
-//! | `Clone`, such as `Full<Bytes>` | `RetryLayer::new(RetryUnauthorized::new().buffered(max_bytes))` | `Body + Default + Clone` |
+//! | `Clone`, such as `Full<Bytes>` | `RetryLayer::new(RetryUnauthorized::new().buffered(max_bytes))` | `Body + Clone` |
 //! | copied by a function of the application | `RetryLayer::new(RetryUnauthorized::new().replay(f))` | `Body + Default`; `f` is `Fn(&B) -> Option<B> + Clone` |
+//! | not `Default`, and copied by such a function, such as that of kube | `RetryLayer::new(RetryUnauthorized::new().replay_only(f))` | `f` is `Fn(&B) -> Option<B> + Clone` |
 //! | readable only once: tonic, reqwest, axum | `RetryUnauthorized::new().buffered(max_bytes).into_layer(f)` | `Body + Unpin`; `f` is `Fn(RecordedBody<B>) -> B + Clone` |
 //!
-//! The service below must be `Clone`. If a body is not `Unpin` or not `Default`, box it with tower's `map_request`, for example into
+//! The service below must be `Clone`. If a body is not `Unpin`, or fits in no row, box it with tower's `map_request`, for example into
 //! `http_body_util::combinators::UnsyncBoxBody`.
 //!
 //! # Bodies that can only be read once
@@ -102,12 +103,13 @@ mod policy;
 mod recorded_body;
 mod recording;
 mod repetitions;
+mod replay;
 
 // For rustdoc's search, the aliases of a type in a private module must be on its re-export.
 #[doc(alias = "401")]
 #[doc(alias = "retry")]
 pub use self::policy::RetryUnauthorized;
-pub use self::policy::{Buffered, Empty, Replay};
 pub use self::recorded_body::RecordedBody;
 pub use self::recording::{RecordingFuture, RecordingLayer, RecordingService};
+pub use self::replay::{Buffered, Empty, Replay, ReplayOnly};
 pub use crate::extensions::{RejectionReason, TokenRejected};

@@ -10,6 +10,7 @@ use tower::retry::Policy;
 use super::recorded_body::RecordedBody;
 use super::recording::RecordingLayer;
 use super::repetitions::Repetitions;
+use super::replay::{Buffered, Empty, Replay, ReplayOnly};
 #[cfg(doc)]
 use crate::extensions::TokenRejected;
 
@@ -75,10 +76,6 @@ pub struct RetryUnauthorized<F = Empty> {
     repetitions: Repetitions,
 }
 
-/// Copies no body. The default of [`RetryUnauthorized`].
-#[derive(Clone, Copy, Debug)]
-pub struct Empty(());
-
 impl RetryUnauthorized {
     /// Creates a policy that repeats requests with an empty body ([`Body::is_end_stream`]).
     pub fn new() -> Self {
@@ -107,9 +104,34 @@ impl RetryUnauthorized {
         RetryUnauthorized { replay: copy, repetitions: self.repetitions }
     }
 
+    /// Repeats the requests whose body `copy` can copy, and no others.
+    ///
+    /// It is for bodies that are not `Default`, such as [that of kube](crate::docs::clients#kube). Unlike with
+    /// [`replay`](RetryUnauthorized::replay), a request with an empty body is repeated only if `copy` copies that body.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http_body_util::{Either, Empty, Full};
+    /// use tower::retry::RetryLayer;
+    /// use tower_oauth2::retry::RetryUnauthorized;
+    ///
+    /// let copy = |body: &Either<Full<Bytes>, Empty<Bytes>>| Some(body.clone());
+    /// let layer = RetryLayer::new(RetryUnauthorized::new().replay_only(copy));
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn replay_only<F, B>(self, copy: F) -> RetryUnauthorized<ReplayOnly<F>>
+    where
+        F: Fn(&B) -> Option<B>,
+    {
+        RetryUnauthorized { replay: ReplayOnly { copy }, repetitions: self.repetitions }
+    }
+
     /// Repeats also requests whose body has at most `max_bytes`. The body is kept until the response arrives.
     ///
-    /// The policy copies bodies that are `Clone` and have a known size, such as `Full<Bytes>`:
+    /// The policy clones bodies that have a known size, such as `Full<Bytes>`. The clone must have its own position: a clone that is empty once the
+    /// other one was sent, such as that of octocrab's `OctoBody`, would be sent again as an empty body. Copy such a body with
+    /// [`replay`](RetryUnauthorized::replay).
     ///
     /// ```
     /// use tower::retry::RetryLayer;
@@ -150,50 +172,8 @@ impl Default for RetryUnauthorized {
     }
 }
 
-/// Copies bodies that are `Clone`, up to a maximum size. Created by [`RetryUnauthorized::buffered`].
-#[derive(Clone, Copy, Debug)]
-pub struct Buffered {
-    max_bytes: usize,
-}
-
-/// Copies a request body before it is sent. Sealed: implemented by [`Empty`], [`Buffered`] and functions.
-#[diagnostic::on_unimplemented(
-    message = "`RetryUnauthorized` cannot copy a request body of type `{B}`",
-    label = "the body is not `Clone`",
-    note = "record it: replace `RetryLayer::new(policy)` by `RetryUnauthorized::new().buffered(max_bytes).into_layer(…)`"
-)]
-pub trait Replay<B>: sealed::CopyBody<B> {}
-
-impl<T: sealed::CopyBody<B>, B> Replay<B> for T {}
-
-mod sealed {
-    pub trait CopyBody<B> {
-        fn copy(&self, body: &B) -> Option<B>;
-    }
-}
-
-impl<B> sealed::CopyBody<B> for Empty {
-    fn copy(&self, _body: &B) -> Option<B> {
-        None
-    }
-}
-
-impl<B: Body + Clone> sealed::CopyBody<B> for Buffered {
-    fn copy(&self, body: &B) -> Option<B> {
-        let size = body.size_hint().exact()?;
-        (size <= self.max_bytes as u64).then(|| body.clone())
-    }
-}
-
-impl<B, F: Fn(&B) -> Option<B>> sealed::CopyBody<B> for F {
-    fn copy(&self, body: &B) -> Option<B> {
-        self(body)
-    }
-}
-
 impl<B, R, E, F> Policy<Request<B>, Response<R>, E> for RetryUnauthorized<F>
 where
-    B: Body + Default,
     F: Replay<B>,
 {
     type Future = Ready<()>;
@@ -208,11 +188,7 @@ where
         if self.repetitions.is_exhausted() {
             return None;
         }
-        let body = match self.replay.copy(request.body()) {
-            None if request.body().is_end_stream() => B::default(),
-            copied => copied?,
-        };
-        let mut copy = Request::new(body);
+        let mut copy = Request::new(self.replay.copy(request.body())?);
         *copy.method_mut() = request.method().clone();
         *copy.uri_mut() = request.uri().clone();
         *copy.version_mut() = request.version();

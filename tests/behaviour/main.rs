@@ -66,6 +66,7 @@ mod rejection_wakeups;
 mod rejections_bounded;
 mod remaining_lifetime;
 mod retry_after;
+mod retry_copies;
 mod retrying;
 mod revocation;
 mod revoke;

@@ -13,8 +13,10 @@ const FOUND: &[(&str, &[&str])] = &[
     ("alternatives", &["pub mod comparison {"]),
     ("cache", &["pub use self::cell::Tokens;", "pub mod store;"]),
     ("expire", &["pub fn is_expired(", "pub fn refresh_ahead(", "pub mod behaviour {"]),
+    ("kube", &["pub mod clients {"]),
     ("log out", &["pub async fn revoke("]),
     ("logout", &["pub async fn clear(", "pub async fn revoke(", "pub fn forget("]),
+    ("octocrab", &["pub mod clients {"]),
     (
         "openid-configuration",
         &["pub use self::discovery::Issuer;", "pub use self::discovery::Metadata;", "pub mod discovery {"],
