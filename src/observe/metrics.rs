@@ -4,10 +4,10 @@ use std::time::SystemTime;
 
 use metrics::{Label, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
+use super::cell_names::CellNames;
 use super::event::Event;
 use super::event_data::RejectionEffect;
 use super::labels;
-use super::subject::Subject;
 use crate::token::Token;
 
 const REFRESHES: &str = "tower_oauth2_refreshes_total";
@@ -18,8 +18,8 @@ const REJECTIONS: &str = "tower_oauth2_rejections_total";
 const STORE_ERRORS: &str = "tower_oauth2_store_errors_total";
 const FAST_FAILURES: &str = "tower_oauth2_fast_failures_total";
 
-pub(super) fn record(subject: &Subject, event: &Event<'_>) {
-    let labels = |more: &[(&'static str, &'static str)]| all_labels(subject, more);
+pub(super) fn record(names: &CellNames, event: &Event<'_>) {
+    let labels = |more: &[(&'static str, &'static str)]| all_labels(names, more);
     match event {
         Event::RefreshStarted(_) => describe(),
         Event::RefreshFinished(record, refresh) => {
@@ -49,9 +49,9 @@ pub(super) fn record(subject: &Subject, event: &Event<'_>) {
 }
 
 /// Returns the labels of a metric. A layer without a name has no label `name`, because an empty label is useless.
-fn all_labels(subject: &Subject, more: &[(&'static str, &'static str)]) -> Vec<Label> {
-    let name = subject.name.iter().map(|name| Label::new("name", name.clone()));
-    let grant = Label::from_static_parts("grant", subject.grant);
+fn all_labels(names: &CellNames, more: &[(&'static str, &'static str)]) -> Vec<Label> {
+    let name = names.name.iter().map(|name| Label::new("name", name.clone()));
+    let grant = Label::from_static_parts("grant", names.grant);
     let more = more.iter().map(|&(key, value)| Label::from_static_parts(key, value));
     name.chain([grant]).chain(more).collect()
 }

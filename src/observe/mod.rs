@@ -7,7 +7,7 @@
 //! | file | content |
 //! | --- | --- |
 //! | `event`, `event_data` | the events, and their data |
-//! | `observer`, `subject` | the observer of one cell, and the names of the cell |
+//! | `observer`, `cell_names` | the observer of one cell, and the names of the cell |
 //! | `recorder`, `record`, `caller_span`, `wait_guard` | the events of one refresh, and of one caller that waits |
 //! | `tracing`, `span` | the output for `tracing` |
 //! | `metrics` | the output for `metrics` |
@@ -16,6 +16,8 @@
 
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 mod caller_span;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+mod cell_names;
 mod event;
 mod event_data;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
@@ -35,8 +37,6 @@ mod span;
 #[cfg(all(feature = "metrics", not(feature = "tracing")))]
 #[path = "noop_span.rs"]
 mod span;
-#[cfg(any(feature = "metrics", feature = "tracing"))]
-mod subject;
 #[cfg(feature = "tracing")]
 mod tracing;
 #[cfg(any(feature = "metrics", feature = "tracing"))]

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::cell_names::CellNames;
 use super::event::Event;
 #[cfg(feature = "metrics")]
 use super::metrics;
-use super::subject::Subject;
 #[cfg(feature = "tracing")]
 use super::tracing;
 use crate::catch_panic::catch_panic;
@@ -52,22 +52,22 @@ impl Observer {
         }
     }
 
-    pub(super) fn subject(&self) -> Subject {
-        self.0.subject()
+    pub(super) fn names(&self) -> CellNames {
+        self.0.names()
     }
 }
 
 impl ObservedCell {
     fn record(&self, event: &Event<'_>) {
-        let subject = self.subject();
+        let names = self.names();
         #[cfg(feature = "tracing")]
-        let _ = catch_panic(|| tracing::record(&subject, event));
+        let _ = catch_panic(|| tracing::record(&names, event));
         #[cfg(feature = "metrics")]
-        let _ = catch_panic(|| metrics::record(&subject, event));
+        let _ = catch_panic(|| metrics::record(&names, event));
     }
 
-    fn subject(&self) -> Subject {
-        Subject { grant: self.grant, name: lock(&self.name).clone() }
+    fn names(&self) -> CellNames {
+        CellNames { grant: self.grant, name: lock(&self.name).clone() }
     }
 }
 

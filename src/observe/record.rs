@@ -6,9 +6,9 @@ use std::time::Duration;
 use http::Uri;
 
 use super::caller_span::CallerSpan;
+use super::cell_names::CellNames;
 use super::event_data::RefreshCause;
 use super::span::Span;
-use super::subject::Subject;
 use crate::clock::{self, Now};
 
 /// One refresh that is recorded: its cause, start time, span and server.
@@ -21,8 +21,8 @@ pub(crate) struct RefreshRecord {
 }
 
 impl RefreshRecord {
-    pub(super) fn new(subject: &Subject, cause: RefreshCause, caller: &CallerSpan) -> Self {
-        let (span, server) = (Span::of_refresh(subject, cause, &caller.0), OnceLock::new());
+    pub(super) fn new(names: &CellNames, cause: RefreshCause, caller: &CallerSpan) -> Self {
+        let (span, server) = (Span::of_refresh(names, cause, &caller.0), OnceLock::new());
         Self { cause, started: clock::now(), span, server }
     }
 

@@ -29,7 +29,7 @@ pub(crate) struct WeakRecorder(Option<Weak<Recorded>>);
 impl RefreshRecorder {
     /// Records the start of a refresh.
     pub(crate) fn start(observer: Observer, cause: RefreshCause, caller: CallerSpan) -> Self {
-        let record = RefreshRecord::new(&observer.subject(), cause, &caller);
+        let record = RefreshRecord::new(&observer.names(), cause, &caller);
         let recorder = Self(Arc::new(Recorded { observer, record }));
         recorder.record(&Event::RefreshStarted(&recorder.0.record));
         recorder

@@ -5,9 +5,9 @@ use std::time::Duration;
 use http::Uri;
 use tracing::field::Empty;
 
+use super::cell_names::CellNames;
 use super::event_data::{FinishedRefresh, RefreshCause};
 use super::labels;
-use super::subject::Subject;
 use crate::catch_panic::catch_panic;
 
 /// A span whose subscriber may panic: a panic is caught and has no effect.
@@ -20,14 +20,14 @@ impl Span {
 
     /// Creates the span of a refresh: a root span that follows from the span of the caller. It has no parent, because several
     /// callers may wait for the refresh, and it outlives them.
-    pub(super) fn of_refresh(subject: &Subject, cause: RefreshCause, caller: &Self) -> Self {
+    pub(super) fn of_refresh(names: &CellNames, cause: RefreshCause, caller: &Self) -> Self {
         let span = catch_panic(|| {
             let span = tracing::info_span!(
                 target: "tower_oauth2",
                 parent: None,
                 "oauth2.token",
-                oauth2.grant = subject.grant,
-                oauth2.name = subject.name.as_deref(),
+                oauth2.grant = names.grant,
+                oauth2.name = names.name.as_deref(),
                 oauth2.reason = cause.label(),
                 oauth2.outcome = Empty,
                 oauth2.generation = Empty,

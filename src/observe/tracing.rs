@@ -9,23 +9,23 @@ use std::time::{Duration, SystemTime};
 
 use tracing::Level;
 
+use super::cell_names::CellNames;
 use super::event::Event;
 use super::event_data::{FinishedRefresh, RejectionEffect};
 use super::labels;
 use super::record::RefreshRecord;
 use super::span::millis;
-use super::subject::Subject;
 use crate::clock;
 use crate::error::{Error, ErrorKind};
 
-/// Emits an event about `$subject`.
+/// Emits an event about `$names`.
 macro_rules! event {
-    ($level:ident, $subject:expr, $($what:tt)+) => {
+    ($level:ident, $names:expr, $($what:tt)+) => {
         tracing::event!(
             target: "tower_oauth2",
             Level::$level,
-            oauth2.grant = $subject.grant,
-            oauth2.name = $subject.name.as_deref(),
+            oauth2.grant = $names.grant,
+            oauth2.name = $names.name.as_deref(),
             $($what)+
         )
     };
@@ -33,31 +33,31 @@ macro_rules! event {
 
 /// Emits an event about a refresh, inside its span. Fields that the span has are not repeated.
 macro_rules! refresh_event {
-    ($level:ident, $subject:ident, $record:ident, $($what:tt)+) => {{
+    ($level:ident, $names:ident, $record:ident, $($what:tt)+) => {{
         let has_no_span = !$record.span.is_enabled();
         tracing::event!(
             target: "tower_oauth2",
             Level::$level,
-            oauth2.grant = has_no_span.then_some($subject.grant),
-            oauth2.name = $subject.name.as_deref().filter(|_| has_no_span),
+            oauth2.grant = has_no_span.then_some($names.grant),
+            oauth2.name = $names.name.as_deref().filter(|_| has_no_span),
             oauth2.reason = has_no_span.then_some($record.cause().label()),
             $($what)+
         )
     }};
 }
 
-pub(super) fn record(subject: &Subject, event: &Event<'_>) {
+pub(super) fn record(names: &CellNames, event: &Event<'_>) {
     match event {
-        Event::RefreshStarted(record) => refresh_event!(DEBUG, subject, record, "refresh started"),
+        Event::RefreshStarted(record) => refresh_event!(DEBUG, names, record, "refresh started"),
         Event::RefreshFinished(record, refresh) => {
-            refresh_finished(subject, record, refresh);
+            refresh_finished(names, record, refresh);
             let outcome = labels::outcome(record.has_sent_request(), refresh);
             record.span.finish(record.server(), record.duration(), outcome, refresh);
         }
         Event::RefreshStalled(error) => {
             event!(
                 WARN,
-                subject,
+                names,
                 oauth2.retry_in_ms = retry_in(error),
                 error.type = labels::kind(error.kind()),
                 error.message = context(error),
@@ -66,56 +66,51 @@ pub(super) fn record(subject: &Subject, event: &Event<'_>) {
         }
         // The event that changed the token is recorded as well.
         Event::TokenChanged(_) => {}
-        Event::TokenSet => event!(DEBUG, subject, "token set"),
-        Event::TokenForgotten => event!(DEBUG, subject, "token forgotten"),
-        Event::TokenInvalidated => event!(DEBUG, subject, "token invalidated"),
-        Event::TokenAdopted => event!(DEBUG, subject, "token of another process adopted"),
+        Event::TokenSet => event!(DEBUG, names, "token set"),
+        Event::TokenForgotten => event!(DEBUG, names, "token forgotten"),
+        Event::TokenInvalidated => event!(DEBUG, names, "token invalidated"),
+        Event::TokenAdopted => event!(DEBUG, names, "token of another process adopted"),
         Event::TokenRejected(generation, RejectionEffect::Refresh) => {
-            event!(DEBUG, subject, oauth2.generation = generation, "token rejected, and a refresh starts");
+            event!(DEBUG, names, oauth2.generation = generation, "token rejected, and a refresh starts");
         }
         Event::TokenRejected(generation, RejectionEffect::Backoff) => {
             event!(
                 DEBUG,
-                subject,
+                names,
                 oauth2.generation = generation,
                 "token rejected again, and kept until the back-off has passed"
             );
         }
         Event::TokenRejected(generation, RejectionEffect::Superseded) => {
-            event!(TRACE, subject, oauth2.generation = generation, "older token rejected");
+            event!(TRACE, names, oauth2.generation = generation, "older token rejected");
         }
         Event::StoreFailed(record, cause) => {
-            refresh_event!(WARN, subject, record, error.message = cause, "token store failed");
+            refresh_event!(WARN, names, record, error.message = cause, "token store failed");
         }
         Event::WaitingForStore(record, cause) => {
-            refresh_event!(WARN, subject, record, error.message = cause, "waiting for the token store");
+            refresh_event!(WARN, names, record, error.message = cause, "waiting for the token store");
         }
         Event::WaitingForLock(record) => {
-            refresh_event!(
-                INFO,
-                subject,
-                record,
-                "waiting for another process, which holds the lock of the token store"
-            );
+            refresh_event!(INFO, names, record, "waiting for another process, which holds the lock of the token store");
         }
         Event::FailedFast(error) => {
-            event!(TRACE, subject, error.type = labels::kind(error.kind()), "failed without waiting for a token");
+            event!(TRACE, names, error.type = labels::kind(error.kind()), "failed without waiting for a token");
         }
-        Event::WaitStarted => event!(TRACE, subject, "waiting for a token"),
+        Event::WaitStarted => event!(TRACE, names, "waiting for a token"),
         Event::WaitFinished(since) => {
             let duration = millis(clock::now().since(*since));
-            event!(TRACE, subject, oauth2.duration_ms = duration, "finished waiting for a token");
+            event!(TRACE, names, oauth2.duration_ms = duration, "finished waiting for a token");
         }
     }
 }
 
-fn refresh_finished(subject: &Subject, record: &RefreshRecord, refresh: &FinishedRefresh<'_>) {
+fn refresh_finished(names: &CellNames, record: &RefreshRecord, refresh: &FinishedRefresh<'_>) {
     let duration = millis(record.duration());
     let error = match refresh.result {
         _ if refresh.is_superseded => {
             refresh_event!(
                 DEBUG,
-                subject,
+                names,
                 record,
                 oauth2.duration_ms = duration,
                 "refresh superseded: a token was set or forgotten"
@@ -125,7 +120,7 @@ fn refresh_finished(subject: &Subject, record: &RefreshRecord, refresh: &Finishe
         Ok((token, generation)) => {
             refresh_event!(
                 DEBUG,
-                subject,
+                names,
                 record,
                 oauth2.generation = generation,
                 oauth2.expires_in = token.expires_at().map(|at| until(at).as_secs()),
@@ -141,7 +136,7 @@ fn refresh_finished(subject: &Subject, record: &RefreshRecord, refresh: &Finishe
         ($level:ident, $what:literal) => {
             refresh_event!(
                 $level,
-                subject,
+                names,
                 record,
                 oauth2.endpoint = error.endpoint(),
                 oauth2.error = error.oauth().map(|oauth| oauth.registered_code().unwrap_or("other")),
