@@ -73,7 +73,7 @@ use crate::transport::Transport;
 pub struct OAuth2Layer<G, T = ThroughInner> {
     pub(crate) cell: Arc<TokenCell>,
     pub(crate) policy: SharedPolicy,
-    route: T,
+    pub(crate) route: T,
     grant: PhantomData<fn() -> G>,
 }
 

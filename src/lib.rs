@@ -21,6 +21,10 @@ pub mod route;
 pub mod source;
 #[doc(alias = "cache")]
 pub mod store;
+#[cfg(feature = "tenants")]
+#[doc(alias = "on-behalf-of")]
+#[doc(alias = "multi-tenant")]
+pub mod tenants;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 pub mod transport;
@@ -98,6 +102,10 @@ pub mod docs {
     pub mod stores {}
     #[doc = include_str!("../docs/step_up.md")]
     pub mod step_up {}
+    // Its examples need the feature, and the page does not.
+    #[cfg(any(not(doctest), feature = "tenants"))]
+    #[doc = include_str!("../docs/tenants.md")]
+    pub mod tenants {}
     // The page is part of every build of the docs, but its doctests need the feature.
     #[cfg(any(not(doctest), feature = "test-util"))]
     #[doc = include_str!("../docs/testing.md")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::timing::Timing;
+use super::inputs::Inputs;
 use crate::clock::{Deadline, Now};
 use crate::error::Error;
 use crate::token::{StoredAs, Token};
@@ -35,14 +35,12 @@ pub(crate) struct CachedToken {
     headers: Headers,
 }
 
-/// Several header values, each of which contains the same token.
+/// One or more header values, each of which contains the same token.
 ///
-/// Cloning a `HeaderValue` increments a shared reference count. Threads clone different values, so that they do not contend for it.
-#[derive(Debug, Default)]
-struct Headers([OnceLock<HeaderValue>; HEADERS]);
-
-/// The number of header values of a token. If there are more threads, some share a value.
-const HEADERS: usize = 8;
+/// Cloning a `HeaderValue` increments a shared reference count. Threads clone different values, so that they do not contend for it. If there
+/// are more threads, some share a value.
+#[derive(Debug)]
+struct Headers(Box<[OnceLock<HeaderValue>]>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Freshness {
@@ -58,15 +56,9 @@ pub(crate) enum Freshness {
 const GRACE_PERIOD: Duration = Duration::from_secs(1);
 
 impl CachedToken {
-    /// Creates a cached token. `jitter` (`0.0..1.0`) varies when the token is due.
-    pub(super) fn new(
-        original: Token,
-        generation: u64,
-        now: Now,
-        timing: &Timing,
-        scheme: &Arc<str>,
-        jitter: f64,
-    ) -> Self {
+    /// Creates a cached token. The jitter varies when it is due.
+    pub(super) fn new(original: Token, generation: u64, now: Now, inputs: &Inputs<'_>) -> Self {
+        let Inputs { timing, scheme, jitter, header_values } = *inputs;
         let token = match (original.expires_at(), timing.default_lifetime) {
             (None, Some(lifetime)) => {
                 original.clone().with_expiry(Some(Deadline::from_now(now, lifetime)), Some(lifetime))
@@ -79,7 +71,7 @@ impl CachedToken {
         let ahead = timing.refresh_ahead(lifetime, jitter);
         let due = expiry.zip(ahead).map(|(expiry, ahead)| expiry.saturating_sub(ahead, now));
         let grace_until = stale.filter(|stale| stale.passed(now)).map(|_| Deadline::from_now(now, GRACE_PERIOD));
-        let (scheme, headers) = (scheme.clone(), Headers::default());
+        let (scheme, headers) = (scheme.clone(), Headers::new(header_values));
         Self { token, generation, original, received: now, due, stale, grace_until, skew, interval, scheme, headers }
     }
 
@@ -102,8 +94,8 @@ impl CachedToken {
     }
 
     /// Returns the token with deadlines and headers for other options.
-    pub(super) fn with_options(&self, generation: u64, timing: &Timing, scheme: &Arc<str>, jitter: f64) -> Self {
-        Self::new(self.original.clone(), generation, self.received, timing, scheme, jitter)
+    pub(super) fn with_options(&self, generation: u64, inputs: &Inputs<'_>) -> Self {
+        Self::new(self.original.clone(), generation, self.received, inputs)
     }
 
     /// Returns whether the header value begins with this scheme.
@@ -188,24 +180,32 @@ impl CachedToken {
 
     /// Returns the header value of the calling thread.
     pub(crate) fn header(&self) -> &HeaderValue {
-        self.headers.0[header_index()].get_or_init(|| self.token.header(&self.scheme))
+        let values = &self.headers.0;
+        values[thread_index() % values.len()].get_or_init(|| self.token.header(&self.scheme))
+    }
+}
+
+impl Headers {
+    /// Creates as many values as `number`, at least one.
+    fn new(number: usize) -> Self {
+        Self((0..number.max(1)).map(|_| OnceLock::new()).collect())
     }
 }
 
 /// A clone has no header values, because the token is cloned in order to change it or its scheme.
 impl Clone for Headers {
     fn clone(&self) -> Self {
-        Self::default()
+        Self::new(self.0.len())
     }
 }
 
-/// Returns the index of the calling thread's header value.
-fn header_index() -> usize {
+/// Returns the number of the calling thread.
+fn thread_index() -> usize {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     std::thread_local! {
-        static INDEX: usize = NEXT.fetch_add(1, Ordering::Relaxed) % HEADERS;
+        static INDEX: usize = NEXT.fetch_add(1, Ordering::Relaxed);
     }
     INDEX.with(|index| *index)
 }

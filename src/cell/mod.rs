@@ -19,7 +19,7 @@
 //! | --- | --- |
 //! | `timing`, `rejection_backoff` | when a token is due or stale, the back-off, and when a rejected token is refreshed |
 //! | `cached` | a token with its deadlines, or an error that is cached for the back-off |
-//! | `state`, `attempt`, `decisions` | the transitions, their inputs and their results: pure, with time and jitter as arguments |
+//! | `state`, `inputs`, `attempt`, `decisions` | the transitions, their inputs and their results: pure, with time and jitter as arguments |
 //! | `waiters`, `refresh_task`, `watchdog` | the waiters, the refresh task that they share, and the cancellation of one that makes no progress |
 //! | `fast_path`, `fresh_flag`, `ticker` | whether a token is fresh, without a lock and without reading the clocks |
 //! | `token_cell`, `registry`, `transports` | the shared state behind a lock; how a response finds it; the transports of the services |
@@ -42,6 +42,7 @@ mod decisions;
 mod fast_path;
 mod first_token;
 mod fresh_flag;
+mod inputs;
 mod keep_fresh;
 mod max_wait;
 mod reentrancy;
@@ -73,4 +74,6 @@ pub(crate) use self::max_wait::BoundedWait;
 pub(crate) use self::timing::Timing;
 pub(crate) use self::token_cell::{Options, TokenCell, find_cell};
 pub use self::tokens::Tokens;
+#[cfg(feature = "tenants")]
+pub(crate) use self::transports::Transports;
 pub(crate) use self::wait_future::Waited;

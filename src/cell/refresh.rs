@@ -134,7 +134,7 @@ impl TokenCell {
         self.observer.record(&Event::TokenSet);
     }
 
-    pub(super) fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.update(|state, _, _, _| state.forget());
         self.observer.record(&Event::TokenForgotten);
     }

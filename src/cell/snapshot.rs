@@ -26,6 +26,17 @@ impl TokenCell {
         self.snapshot.load().as_ref().map_or(Freshness::Stale, |token| token.freshness(clock::now))
     }
 
+    /// Runs `f` with a fresh Bearer token of which the cell has to observe rejections only. Otherwise returns the freshness of the token.
+    #[cfg(feature = "tenants")]
+    pub(crate) fn with_fresh<R>(&self, f: impl FnOnce(&CachedToken) -> R) -> Result<R, Freshness> {
+        let snapshot = self.snapshot.load();
+        let Some(token) = snapshot.as_ref() else { return Err(Freshness::Stale) };
+        match token.freshness(clock::now) {
+            Freshness::Fresh if !token.token.is_dpop() && !self.observes_responses() => Ok(f(token)),
+            freshness => Err(freshness),
+        }
+    }
+
     /// Returns the token if it is fresh.
     pub(super) fn fresh_token(&self) -> Option<Arc<CachedToken>> {
         let snapshot = self.snapshot.load();

@@ -10,8 +10,8 @@ use super::attempt::Attempt;
 use super::cached::{CachedError, CachedToken};
 use super::challenge_series::ChallengeSeries;
 use super::decisions::{Completion, OfferOutcome, RejectionOutcome};
+use super::inputs::Inputs;
 use super::rejection_backoff::RejectionBackoff;
-use super::timing::Timing;
 use crate::clock::{Deadline, Now};
 use crate::error::{Error, ErrorKind};
 use crate::grant::{Intervention, Reason};
@@ -49,14 +49,6 @@ enum Blocked {
     Invalidated,
     /// An API rejected the token, and none has accepted it. It is sent again if no newer token can be obtained.
     Withheld,
-}
-
-/// The options and the random number that a transition needs.
-pub(super) struct Inputs<'a> {
-    pub(super) timing: &'a Timing,
-    pub(super) scheme: &'a Arc<str>,
-    /// A random number in `0.0..1.0`.
-    pub(super) jitter: f64,
 }
 
 impl<F: Clone> TokenState<F> {
@@ -244,7 +236,7 @@ impl<F: Clone> TokenState<F> {
             self.generation += 1;
         }
         let generation = self.generation;
-        self.map_newest(|token| token.with_options(generation, inputs.timing, inputs.scheme, inputs.jitter));
+        self.map_newest(|token| token.with_options(generation, inputs));
     }
 
     /// Records that a response has rejected the token of `generation`. `can_start` is false if the caller cannot start a refresh.
@@ -300,7 +292,7 @@ impl<F: Clone> TokenState<F> {
     fn new_token(&mut self, token: Token, now: Now, inputs: &Inputs<'_>) -> CachedToken {
         self.generation += 1;
         self.rejections.record_token(now, inputs.timing);
-        CachedToken::new(token, self.generation, now, inputs.timing, inputs.scheme, inputs.jitter)
+        CachedToken::new(token, self.generation, now, inputs)
     }
 
     fn set_newest(&mut self, token: CachedToken) -> Arc<CachedToken> {

@@ -8,9 +8,10 @@ use tokio::sync::watch;
 
 use super::cached::{CachedError, CachedToken, Outcome};
 use super::fresh_flag::FreshFlag;
+use super::inputs::Inputs;
 use super::refresh_task::RefreshTask;
 use super::registry;
-use super::state::{Inputs, TokenState};
+use super::state::TokenState;
 use super::timing::Timing;
 use super::transports::Transports;
 use super::waiters::Waiters;
@@ -77,7 +78,12 @@ pub(crate) struct Options {
     pub(crate) scheme: Arc<str>,
     /// The maximum time that a request waits for a token.
     pub(crate) max_wait: Option<Duration>,
+    /// The number of header values of a token, which threads share.
+    pub(crate) header_values: usize,
 }
+
+/// The number of header values if one cell serves all requests of a program.
+const HEADER_VALUES: usize = 8;
 
 impl TokenCell {
     pub(crate) fn new(grant: impl Grant) -> Arc<Self> {
@@ -86,7 +92,8 @@ impl TokenCell {
             let any: Weak<Self> = cell.clone();
             registry::insert(base_generation, any);
             let (timing, limits) = (Timing::default(), RequestLimits::default());
-            let options = Options { timing, limits, scheme: Arc::from("Bearer"), max_wait: None };
+            let (scheme, header_values) = (Arc::from("Bearer"), HEADER_VALUES);
+            let options = Options { timing, limits, scheme, max_wait: None, header_values };
             Self {
                 snapshot: ArcSwapOption::empty(),
                 fresh: Arc::default(),
@@ -134,6 +141,12 @@ impl TokenCell {
         self.observer.set_name(name);
     }
 
+    /// Sets the name, unless the layer of this cell has one.
+    #[cfg(feature = "tenants")]
+    pub(crate) fn set_default_name(&self, name: &str) {
+        self.observer.set_default_name(name);
+    }
+
     pub(crate) fn set_reject_when(&self, predicate: Box<RejectWhen>) {
         let previous = {
             let locked = lock(&self.locked);
@@ -147,6 +160,12 @@ impl TokenCell {
     /// Sets the transport for all token requests.
     pub(crate) fn set_transport(&self, transport: Transport) {
         self.transports.set_fixed(transport);
+    }
+
+    /// Adds the transports that many cells share. They are used if this cell has none of its own.
+    #[cfg(feature = "tenants")]
+    pub(crate) fn share_transports(&self, shared: &Arc<Transports>) {
+        self.transports.share(shared);
     }
 
     /// Adds the transport of a service. Handles use it until the service is dropped.
@@ -172,7 +191,8 @@ impl TokenCell {
         let mut locked = lock(&self.locked);
         let LockedState { state, options } = &mut *locked;
         let replaced = Replaced(state.running_task().cloned(), state.error().cloned(), state.newest().cloned());
-        let inputs = Inputs { timing: &options.timing, scheme: &options.scheme, jitter };
+        let Options { timing, scheme, header_values, .. } = &*options;
+        let inputs = Inputs { timing, scheme, header_values: *header_values, jitter };
         let result = change(state, options, clock::now(), &inputs);
         self.publish(state);
         (result, replaced)
@@ -211,6 +231,12 @@ impl TokenCell {
     /// Returns whether an earlier error is still valid for its caller.
     pub(crate) fn still_applies(&self, error: &CachedError) -> bool {
         lock(&self.locked).state.still_applies(error, clock::now())
+    }
+
+    /// Returns whether a refresh is running, or something other than the `owned` references uses the cell: a handle, or a request that waits.
+    #[cfg(feature = "tenants")]
+    pub(crate) fn is_in_use(self: &Arc<Self>, owned: usize) -> bool {
+        Arc::strong_count(self) > owned || self.in_flight.load(Ordering::SeqCst) > 0
     }
 
     /// Returns an identifier that is unique while the cell exists.

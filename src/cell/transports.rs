@@ -7,7 +7,7 @@ use crate::transport::Transport;
 
 /// The transport that was set on the layer, or the transports of its services.
 #[derive(Default)]
-pub(super) struct Transports(Mutex<TransportList>);
+pub(crate) struct Transports(Mutex<TransportList>);
 
 #[derive(Default)]
 struct TransportList {
@@ -15,33 +15,43 @@ struct TransportList {
     fixed: Option<Transport>,
     /// The transports of the services, the newest last. Weak, so that dropping a service closes its connections.
     services: Vec<Weak<Transport>>,
+    /// The transports that many cells share. They are used if there is no other.
+    shared: Option<Arc<Transports>>,
 }
 
 impl Transports {
     /// Sets the transport of the layer. It is used instead of the services' transports.
-    pub(super) fn set_fixed(&self, transport: Transport) {
+    pub(crate) fn set_fixed(&self, transport: Transport) {
         let previous = lock(&self.0).fixed.replace(transport);
         drop(previous);
     }
 
     /// Adds the transport of a service. It is used until the service is dropped.
-    pub(super) fn add(&self, transport: &Arc<Transport>) {
+    pub(crate) fn add(&self, transport: &Arc<Transport>) {
         let mut list = lock(&self.0);
         list.services.retain(|service| service.strong_count() > 0);
         list.services.push(Arc::downgrade(transport));
     }
 
+    /// Sets the transports that many cells share.
+    #[cfg(feature = "tenants")]
+    pub(super) fn share(&self, shared: &Arc<Self>) {
+        let previous = lock(&self.0).shared.replace(shared.clone());
+        drop(previous);
+    }
+
     /// Returns the transport of the layer, or the one of the newest service that was not dropped.
     pub(super) fn newest(&self) -> Option<Transport> {
-        let services = {
+        let (services, shared) = {
             let list = lock(&self.0);
             match &list.fixed {
                 Some(transport) => return Some(transport.clone()),
-                None => list.services.clone(),
+                None => (list.services.clone(), list.shared.clone()),
             }
         };
         // The lock is released, because this may drop the last reference to a service.
-        services.iter().rev().find_map(Weak::upgrade).map(|transport| Transport::clone(&transport))
+        let newest = services.iter().rev().find_map(Weak::upgrade).map(|transport| Transport::clone(&transport));
+        newest.or_else(|| shared?.newest())
     }
 }
 

@@ -25,6 +25,9 @@ impl Observer {
 
     pub(crate) fn set_name(&self, _name: String) {}
 
+    #[cfg(feature = "tenants")]
+    pub(crate) fn set_default_name(&self, _name: &str) {}
+
     pub(crate) fn record(&self, _event: &Event<'_>) {}
 
     pub(crate) fn record_token(&self, _peek: impl Fn() -> Option<Token>) {}

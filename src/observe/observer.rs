@@ -31,6 +31,12 @@ impl Observer {
         *lock(&self.0.name) = Some(name.into());
     }
 
+    /// Sets the name if there is none.
+    #[cfg(feature = "tenants")]
+    pub(crate) fn set_default_name(&self, name: &str) {
+        lock(&self.0.name).get_or_insert_with(|| name.into());
+    }
+
     /// Records an event. Must not be called with a lock of the cell held: a subscriber or a recorder may use the handles of the layer.
     pub(crate) fn record(&self, event: &Event<'_>) {
         self.0.record(event);

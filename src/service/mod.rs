@@ -13,4 +13,5 @@ mod service_impl;
 mod slow_path;
 
 pub use self::oauth2::OAuth2;
-pub(crate) use self::oauth2::ServiceState;
+pub(crate) use self::oauth2::{Readiness, ServiceState};
+pub(crate) use self::slow_path::SlowCall;

@@ -69,7 +69,7 @@ pub(crate) struct ServiceState<T> {
 
 /// How far `poll_ready` has progressed. `call` resets it, and a clone starts with `Idle`.
 #[derive(Default)]
-pub(super) enum Readiness {
+pub(crate) enum Readiness {
     #[default]
     Idle,
     /// A token request is running. The inner service was not polled yet, so that it reserves no permit or connection meanwhile.

@@ -1,16 +1,29 @@
 //! `call` for requests without a fresh token, to another origin, or with their own `Authorization` header.
 
+use std::sync::Arc;
+
 use http::Request;
 use tower_service::Service;
 
 use super::oauth2::{OAuth2, Readiness};
-use crate::authorize;
-use crate::cell::{Acquire, Freshness};
+use crate::authorize::{self, AuthorizePolicy};
+use crate::cell::{Acquire, Freshness, TokenCell};
 use crate::clock;
 use crate::error::{Error, ErrorKind};
 use crate::extensions::NewerThan;
 use crate::future::{Attached, Attachment, PendingToken, ResponseFuture, SentWithoutToken, TokenWait};
 use crate::route::TokenRoute;
+use crate::transport::Transport;
+
+/// A request that is not on the fast path: the inner service, the cell of its token, and where the token may be sent.
+pub(crate) struct SlowCall<'a, S, M> {
+    /// It is ready, unless `poll_ready` has failed.
+    pub(crate) inner: &'a mut S,
+    pub(crate) cell: &'a Arc<TokenCell>,
+    pub(crate) policy: &'a Arc<AuthorizePolicy>,
+    /// Returns the transport for token requests of this inner service.
+    pub(crate) transport: M,
+}
 
 /// How a request continues.
 enum Prepared {
@@ -27,26 +40,16 @@ enum Prepared {
 impl<S, G, T> OAuth2<S, G, T> {
     /// Handles a request that is not on the fast path. Not inlined, so that the fast path stays short.
     #[inline(never)]
-    pub(super) fn call_slow<B>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future, S, B>
+    pub(super) fn call_slow<B>(&mut self, request: Request<B>) -> ResponseFuture<S::Future, S, B>
     where
         S: Service<Request<B>> + Clone,
         T: TokenRoute<S, B>,
     {
         self.has_token = false;
-        let newer_than = self.newer_than(&request);
-        match self.prepare(&mut request, newer_than) {
-            Prepared::Send(attached) => ResponseFuture::attached(self.inner.call(request), attached),
-            Prepared::SendWithoutToken => ResponseFuture::without_token(self.inner.call(request)),
-            Prepared::Fail(error) => ResponseFuture::failed(error, &request),
-            Prepared::Defer(wait) => {
-                let shared = &self.shared;
-                let pending = wait.map(|wait| {
-                    let transport = shared.route.transport(&self.inner);
-                    PendingToken::new(shared.cell.clone(), shared.policy.clone(), transport, newer_than, wait)
-                });
-                ResponseFuture::deferred(self.inner.clone(), request, pending)
-            }
-        }
+        let (readiness, shared) = (std::mem::take(&mut self.readiness), &*self.shared);
+        let transport = |inner: &S| shared.route.transport(inner);
+        SlowCall { inner: &mut self.inner, cell: &shared.cell, policy: &shared.policy, transport }
+            .send(request, readiness)
     }
 
     /// Handles a request with its own `Authorization` header. Removes the token, which the fast path has appended.
@@ -60,20 +63,37 @@ impl<S, G, T> OAuth2<S, G, T> {
         authorize::remove_last(&mut request);
         self.call_slow(request)
     }
+}
+
+impl<S: Clone, M: Fn(&S) -> Transport> SlowCall<'_, S, M> {
+    /// Sends the request, or returns a future that waits for what the request needs.
+    pub(crate) fn send<B>(mut self, mut request: Request<B>, readiness: Readiness) -> ResponseFuture<S::Future, S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        let newer_than = self.newer_than(&request);
+        match self.prepare(&mut request, newer_than, readiness) {
+            Prepared::Send(attached) => ResponseFuture::attached(self.inner.call(request), attached),
+            Prepared::SendWithoutToken => ResponseFuture::without_token(self.inner.call(request)),
+            Prepared::Fail(error) => ResponseFuture::failed(error, &request),
+            Prepared::Defer(wait) => {
+                let pending = wait.map(|wait| {
+                    let transport = (self.transport)(self.inner);
+                    PendingToken::new(self.cell.clone(), self.policy.clone(), transport, newer_than, wait)
+                });
+                ResponseFuture::deferred(self.inner.clone(), request, pending)
+            }
+        }
+    }
 
     /// Returns the generation of the token that a repeated request was rejected with, if it is a token of this cell.
     fn newer_than<B>(&self, request: &Request<B>) -> Option<u64> {
         let NewerThan(generation) = request.extensions().get()?;
-        Some(*generation).filter(|generation| self.shared.cell.is_own_generation(*generation))
+        Some(*generation).filter(|generation| self.cell.is_own_generation(*generation))
     }
 
-    fn prepare<B>(&mut self, request: &mut Request<B>, newer_than: Option<u64>) -> Prepared
-    where
-        S: Clone,
-        T: TokenRoute<S, B>,
-    {
-        let readiness = std::mem::take(&mut self.readiness);
-        let cell = self.shared.cell.clone();
+    fn prepare<B>(&mut self, request: &mut Request<B>, newer_than: Option<u64>, readiness: Readiness) -> Prepared {
+        let (cell, policy) = (self.cell, self.policy);
         let inner_is_ready = match &readiness {
             // `poll_ready` was called inside the grant of this cell. The request fails, even if it would be sent without a token.
             Readiness::Failed(error) if error.error.kind() == ErrorKind::Recursion => {
@@ -81,7 +101,7 @@ impl<S, G, T> OAuth2<S, G, T> {
             }
             readiness => !matches!(readiness, Readiness::Failed(_)),
         };
-        match self.shared.policy.should_authorize(request) {
+        match policy.should_authorize(request) {
             Err(error) => {
                 self.release_inner();
                 return Prepared::Fail(error);
@@ -91,18 +111,17 @@ impl<S, G, T> OAuth2<S, G, T> {
         }
         // The newest token is attached. Since `poll_ready` it may have been refreshed, or may have expired.
         if inner_is_ready {
-            let policy = &self.shared.policy;
             let attachment = cell.with_valid(|token| {
-                token.is_newer_than(newer_than).then(|| Attachment::new(request, token, policy, &cell))
+                token.is_newer_than(newer_than).then(|| Attachment::new(request, token, policy, cell))
             });
             if let Some(attachment) = attachment.flatten() {
                 return self.send_or_wait(attachment);
             }
         }
-        if let Some(generation) = cell.generation_without_token(&self.shared.policy, newer_than) {
+        if let Some(generation) = cell.generation_without_token(policy, newer_than) {
             return if inner_is_ready {
-                let transport = self.shared.route.transport(&self.inner);
-                Prepared::Send(Attached::Nothing(SentWithoutToken::new(&cell, generation, transport)))
+                let transport = (self.transport)(self.inner);
+                Prepared::Send(Attached::Nothing(SentWithoutToken::new(cell, generation, transport)))
             } else {
                 Prepared::Defer(Some(TokenWait::Nothing))
             };
@@ -113,7 +132,7 @@ impl<S, G, T> OAuth2<S, G, T> {
                     && token.is_newer_than(newer_than)
                     && cell.is_current_generation(token.generation) =>
             {
-                self.send_or_wait(Attachment::new(request, &token, &self.shared.policy, &cell))
+                self.send_or_wait(Attachment::new(request, &token, policy, cell))
             }
             Readiness::Failed(error) if cell.still_applies(&error) && cell.freshness() == Freshness::Stale => {
                 Prepared::Fail(error.error)
@@ -122,8 +141,7 @@ impl<S, G, T> OAuth2<S, G, T> {
             // passed; or the request is a retry, and needs a newer token.
             _ => {
                 self.release_inner();
-                let shared = &self.shared;
-                match cell.acquire(newer_than, || Some(shared.route.transport(&self.inner))) {
+                match cell.acquire(newer_than, || Some((self.transport)(self.inner))) {
                     Acquire::Failed(error) => Prepared::Fail(error.error),
                     acquired => Prepared::Defer(Some(acquired.into())),
                 }
@@ -131,10 +149,7 @@ impl<S, G, T> OAuth2<S, G, T> {
         }
     }
 
-    fn send_or_wait(&mut self, attachment: Result<Attachment, Error>) -> Prepared
-    where
-        S: Clone,
-    {
+    fn send_or_wait(&mut self, attachment: Result<Attachment, Error>) -> Prepared {
         let not_sent = match attachment {
             Ok(Attachment::Attached(attached)) => return Prepared::Send(attached),
             Ok(Attachment::Pending(proof)) => Prepared::Defer(Some(TokenWait::Proof(proof))),
@@ -145,10 +160,7 @@ impl<S, G, T> OAuth2<S, G, T> {
     }
 
     /// Releases the permit or queue slot of a ready inner service. Other requests may need it, for example the token request.
-    fn release_inner(&mut self)
-    where
-        S: Clone,
-    {
-        self.inner = self.inner.clone();
+    fn release_inner(&mut self) {
+        *self.inner = self.inner.clone();
     }
 }

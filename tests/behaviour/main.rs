@@ -85,6 +85,8 @@ mod spaces;
 mod step_up;
 mod stored_refresh_tokens;
 #[cfg(feature = "test-util")]
+#[cfg(feature = "tenants")]
+mod tenants;
 mod time;
 mod token_request;
 mod unauthorized;

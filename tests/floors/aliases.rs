@@ -16,6 +16,8 @@ const FOUND: &[(&str, &[&str])] = &[
     ("kube", &["pub mod clients {"]),
     ("log out", &["pub async fn revoke("]),
     ("logout", &["pub async fn clear(", "pub async fn revoke(", "pub fn forget("]),
+    ("multi-tenant", &["pub mod tenants;"]),
+    ("on-behalf-of", &["pub mod tenants;"]),
     ("octocrab", &["pub mod clients {"]),
     (
         "openid-configuration",

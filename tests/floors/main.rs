@@ -33,7 +33,7 @@ const FLOORS: [&[&str]; 7] = [
     &["endpoint"],
     &["grant", "store", "test_util"],
     &["cell", "authorize", "rejection", "extensions"],
-    &["layer", "options", "service", "future", "route", "retry"],
+    &["layer", "options", "service", "future", "route", "retry", "tenants"],
 ];
 
 #[test]

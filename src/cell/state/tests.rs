@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::cell::cached::Outcome;
 use crate::cell::decisions::Lookup;
+use crate::cell::timing::Timing;
 use crate::clock;
 
 type Numbered = TokenState<u32>;
@@ -15,7 +16,7 @@ fn token(text: &str) -> Token {
 
 fn with_inputs<R>(run: impl FnOnce(&Inputs<'_>) -> R) -> R {
     let (timing, scheme) = (Timing::default(), Arc::from("Bearer"));
-    run(&Inputs { timing: &timing, scheme: &scheme, jitter: 0.5 })
+    run(&Inputs { timing: &timing, scheme: &scheme, header_values: 1, jitter: 0.5 })
 }
 
 /// Returns `None` if the result has no effect.
@@ -174,7 +175,7 @@ fn changed_options_apply_to_the_newest_token() {
     set(&mut state, Token::bearer("a").unwrap());
     let timing = Timing { default_lifetime: Some(Duration::from_secs(60)), ..Timing::default() };
     let scheme = Arc::from("Other");
-    state.reconfigure(&Inputs { timing: &timing, scheme: &scheme, jitter: 0.5 });
+    state.reconfigure(&Inputs { timing: &timing, scheme: &scheme, header_values: 1, jitter: 0.5 });
     let newest = state.newest().unwrap();
     assert_eq!(newest.header(), "Other a");
     assert!(newest.token.expires_at().is_some());

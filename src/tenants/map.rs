@@ -1,0 +1,141 @@
+//! The token cells by key, and which of them are dropped beyond the maximum.
+
+use std::convert::Infallible;
+use std::hash::{Hash, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use quick_cache::sync::Cache;
+use quick_cache::{Lifecycle, UnitWeighter};
+
+use super::tenant::Tenant;
+use crate::catch_panic::catch_panic;
+use crate::cell::Transports;
+use crate::error::{Error, ErrorKind};
+use crate::sync::{Mutex, lock};
+
+type CellMap<K> = Cache<K, Arc<Tenant>, UnitWeighter, RandomState, KeepInUse>;
+
+/// Creates the cell of a key.
+type MakeCell<K> = dyn Fn(&K) -> Result<Tenant, Error> + Send + Sync;
+
+/// Finds the token cell of a key, and creates it if there is none.
+///
+/// No lock is held while user code runs: the function that creates a cell, and the destructors of cells and keys. Only `Hash`, `Eq` and
+/// `Clone` of the key are called with a lock of the map held.
+pub(super) struct TenantMap<K> {
+    make: Box<MakeCell<K>>,
+    name: Mutex<Option<Arc<str>>>,
+    /// The transports of the layer and its services, for token requests that handles and rejections start.
+    pub(super) transports: Arc<Transports>,
+    max: AtomicUsize,
+    /// Created by the first use, with the maximum of that moment.
+    cells: OnceLock<CellMap<K>>,
+}
+
+/// The default of `max_tenants`.
+const DEFAULT_MAX: usize = 10_000;
+
+impl<K: Hash + Eq + Clone + Send + Sync + 'static> TenantMap<K> {
+    pub(super) fn new(make: Box<MakeCell<K>>) -> Self {
+        let (name, max) = (Mutex::new(None), AtomicUsize::new(DEFAULT_MAX));
+        Self { make, name, transports: Arc::default(), max, cells: OnceLock::new() }
+    }
+
+    pub(super) fn set_max(&self, max: usize) -> Result<(), Error> {
+        if max == 0 {
+            return Err(Error::new(ErrorKind::Configuration, "`max_tenants` must be at least 1"));
+        }
+        if self.cells.get().is_some() {
+            return Err(Error::new(ErrorKind::Configuration, "set `max_tenants` before the layer is used"));
+        }
+        self.max.store(max, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(super) fn set_name(&self, name: String) {
+        *lock(&self.name) = Some(name.into());
+    }
+
+    /// Returns the cell of a key. Creates it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// The error of the function of the application, or [`ErrorKind::Panicked`].
+    pub(super) fn find_or_create(&self, key: &K) -> Result<Arc<Tenant>, Error> {
+        let cells = self.cells.get_or_init(|| new_cells(self.max.load(Ordering::Relaxed)));
+        match cells.get(key) {
+            Some(tenant) => Ok(tenant),
+            None => self.create(cells, key),
+        }
+    }
+
+    #[cold]
+    fn create(&self, cells: &CellMap<K>, key: &K) -> Result<Arc<Tenant>, Error> {
+        loop {
+            // Created before the map is locked: the function of the application may use the layer itself.
+            let created = Arc::new(catch_panic(|| (self.make)(key))??);
+            created.adopt(lock(&self.name).as_deref(), &self.transports);
+            let found = cells
+                .get_or_insert_with(key, || Ok::<_, Infallible>(created.clone()))
+                .unwrap_or_else(|never| match never {});
+            // Otherwise `forget` has removed the key while it was inserted. Its configuration may have changed.
+            if !cells.peek(key).is_some_and(|current| Arc::ptr_eq(&current, &found)) {
+                continue;
+            }
+            if Arc::ptr_eq(&found, &created) {
+                created.cell.report_initial();
+            }
+            drop_excess(cells);
+            return Ok(found);
+        }
+    }
+
+    /// Removes a cell, and returns it.
+    pub(super) fn remove(&self, key: &K) -> Option<Arc<Tenant>> {
+        self.cells.get()?.remove(key).map(|(_, tenant)| tenant)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.cells.get().map_or(0, Cache::len)
+    }
+
+    pub(super) fn max(&self) -> usize {
+        self.max.load(Ordering::Relaxed)
+    }
+}
+
+/// Creates a map for `max` cells.
+fn new_cells<K: Hash + Eq>(max: usize) -> CellMap<K> {
+    let cells = Cache::with(max, max as u64, UnitWeighter, RandomState::new(), KeepInUse);
+    // The map has divided the maximum among its shards and rounded up. A multiple of their number keeps the maximum.
+    let shards = cells.num_shards();
+    cells.set_capacity((max / shards * shards) as u64);
+    cells
+}
+
+/// Drops cells that are no longer in use, if there are more than the maximum. An insertion drops those of its shard only, and only those that
+/// were not in use then.
+fn drop_excess<K: Hash + Eq>(cells: &CellMap<K>) {
+    let capacity = cells.capacity();
+    if cells.len() as u64 > capacity {
+        cells.set_capacity(capacity);
+    }
+}
+
+/// Keeps the cells in use, whatever the maximum is.
+#[derive(Clone)]
+struct KeepInUse;
+
+impl<K> Lifecycle<K, Arc<Tenant>> for KeepInUse {
+    /// The dropped cells, whose destructors run after the lock is released.
+    type RequestState = Vec<(K, Arc<Tenant>)>;
+
+    fn is_pinned(&self, _key: &K, tenant: &Arc<Tenant>) -> bool {
+        tenant.is_in_use()
+    }
+
+    fn on_evict(&self, dropped: &mut Self::RequestState, key: K, tenant: Arc<Tenant>) {
+        dropped.push((key, tenant));
+    }
+}

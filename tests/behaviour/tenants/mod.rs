@@ -1,0 +1,4 @@
+//! One token for each key: `TenantsLayer`.
+
+mod keys;
+mod support;
