@@ -4,9 +4,15 @@
 #[path = "../../../examples/support/mod.rs"]
 mod support;
 
+mod axum;
 mod errors;
 mod kube;
 mod octocrab;
 mod pages;
 mod pooled;
 mod protected;
+mod protected_grpc;
+mod reqwest;
+mod reqwest_middleware;
+mod tonic;
+mod tungstenite;
