@@ -13,22 +13,22 @@ use crate::token::Token;
 
 thread_local! {
     /// The cells whose grants are being polled on this thread, outermost first.
-    static RUNNING: RefCell<Vec<usize>> = RefCell::default();
+    static RUNNING: RefCell<Vec<u32>> = RefCell::default();
 }
 
 /// Returns whether the caller runs inside the grant of this cell, where waiting for the token would deadlock.
-pub(super) fn is_reentrant(cell: usize) -> bool {
+pub(super) fn is_reentrant(cell: u32) -> bool {
     RUNNING.with(|running| running.borrow().contains(&cell))
 }
 
 /// Obtains a token from the grant of this cell.
-pub(super) async fn run_grant(cell: usize, grant: BoxGrant, cx: Context) -> Result<Token, Error> {
+pub(super) async fn run_grant(cell: u32, grant: BoxGrant, cx: Context) -> Result<Token, Error> {
     let grant = &grant;
     guarded(cell, move || grant.obtain_boxed(cx)).await
 }
 
 /// Runs user code of this cell: a panic is an error, and calls back into the cell are detected.
-pub(super) async fn guarded<F, T>(cell: usize, start: impl FnOnce() -> Pin<Box<F>>) -> Result<T, Error>
+pub(super) async fn guarded<F, T>(cell: u32, start: impl FnOnce() -> Pin<Box<F>>) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>> + ?Sized,
 {
@@ -57,7 +57,7 @@ where
 struct ReentrancyGuard;
 
 impl ReentrancyGuard {
-    fn enter(cell: usize) -> Self {
+    fn enter(cell: u32) -> Self {
         RUNNING.with(|running| running.borrow_mut().push(cell));
         Self
     }

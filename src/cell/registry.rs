@@ -6,19 +6,38 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 /// A token cell whose type is erased, so that this file does not import the file of the cell.
 type AnyCell = dyn Any + Send + Sync;
-type Cells = HashMap<u32, Weak<AnyCell>>;
 
-static CELLS: OnceLock<Mutex<Cells>> = OnceLock::new();
+#[derive(Default)]
+struct Registry {
+    cells: HashMap<u32, Weak<AnyCell>>,
+    /// The number of the next cell. It starts again after four billion cells.
+    next: u32,
+}
 
-/// Returns the base generation of a new cell: a unique number in the upper bits, and zero in the lower ones. Numbers are not reused.
-pub(super) fn new_base_generation() -> u64 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    u64::from(NEXT.fetch_add(1, Ordering::Relaxed)) << 32
+static REGISTRY: OnceLock<Mutex<Registry>> = OnceLock::new();
+
+impl Registry {
+    /// Adds a cell with a number that no other cell has.
+    fn insert(&mut self, cell: Weak<AnyCell>) -> u32 {
+        loop {
+            let number = self.next;
+            self.next = number.wrapping_add(1);
+            if let Entry::Vacant(entry) = self.cells.entry(number) {
+                entry.insert(cell);
+                return number;
+            }
+        }
+    }
+}
+
+/// Adds a cell. Returns its base generation: the number of the cell in the upper bits, and zero in the lower ones.
+pub(super) fn insert(cell: Weak<AnyCell>) -> u64 {
+    u64::from(registry().insert(cell)) << 32
 }
 
 /// Returns the position of the token among the tokens of its cell.
@@ -26,38 +45,36 @@ pub(super) fn sequence_number(generation: u64) -> u64 {
     generation & u64::from(u32::MAX)
 }
 
-pub(super) fn insert(generation: u64, cell: Weak<AnyCell>) {
-    cells().insert(id(generation), cell);
-}
-
 pub(super) fn remove(generation: u64) {
-    let mut cells = cells();
-    let removed = cells.remove(&id(generation));
+    let mut registry = registry();
+    let cells = &mut registry.cells;
+    let removed = cells.remove(&cell_number(generation));
     if cells.len() < cells.capacity() / 4 {
         // Release memory after many cells were dropped.
         cells.shrink_to_fit();
     }
-    drop(cells);
+    drop(registry);
     drop(removed);
 }
 
 /// Returns the cell whose token has this generation, unless it was dropped.
 pub(super) fn find(generation: u64) -> Option<Arc<AnyCell>> {
-    let cell = cells().get(&id(generation)).cloned();
+    let cell = registry().cells.get(&cell_number(generation)).cloned();
     cell?.upgrade()
 }
 
 /// Returns whether both generations belong to the same cell.
 pub(super) fn is_same_cell(one: u64, other: u64) -> bool {
-    id(one) == id(other)
+    cell_number(one) == cell_number(other)
 }
 
-fn id(generation: u64) -> u32 {
+/// Returns the number of the cell, which is unique while the cell exists.
+pub(super) fn cell_number(generation: u64) -> u32 {
     (generation >> 32) as u32
 }
 
-fn cells() -> MutexGuard<'static, Cells> {
-    CELLS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+fn registry() -> MutexGuard<'static, Registry> {
+    REGISTRY.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -66,6 +83,18 @@ mod tests {
     use crate::cell::{TokenCell, find_cell};
     use crate::grant::grant_fn;
     use crate::token::Token;
+
+    #[test]
+    fn a_number_is_used_again_only_after_its_cell_was_dropped() {
+        let cell = || -> Weak<AnyCell> { Weak::<u8>::new() };
+        let mut registry = Registry { next: u32::MAX, ..Registry::default() };
+        assert_eq!([registry.insert(cell()), registry.insert(cell())], [u32::MAX, 0]);
+        registry.next = u32::MAX;
+        assert_eq!(registry.insert(cell()), 1);
+        registry.cells.remove(&0);
+        registry.next = u32::MAX;
+        assert_eq!(registry.insert(cell()), 0);
+    }
 
     #[test]
     fn a_cell_is_found_by_the_generation_of_its_tokens_until_it_is_dropped() {

@@ -87,10 +87,10 @@ const HEADER_VALUES: usize = 8;
 
 impl TokenCell {
     pub(crate) fn new(grant: impl Grant) -> Arc<Self> {
-        let (initial, base_generation) = (initial_token(&grant), registry::new_base_generation());
+        let initial = initial_token(&grant);
         let cell = Arc::new_cyclic(|cell| {
             let any: Weak<Self> = cell.clone();
-            registry::insert(base_generation, any);
+            let base_generation = registry::insert(any);
             let (timing, limits) = (Timing::default(), RequestLimits::default());
             let (scheme, header_values) = (Arc::from("Bearer"), HEADER_VALUES);
             let options = Options { timing, limits, scheme, max_wait: None, header_values };
@@ -239,9 +239,9 @@ impl TokenCell {
         Arc::strong_count(self) > owned || self.in_flight.load(Ordering::SeqCst) > 0
     }
 
-    /// Returns an identifier that is unique while the cell exists.
-    pub(super) fn id(&self) -> usize {
-        std::ptr::from_ref(self).addr()
+    /// Returns the number of the cell. An address would not do: a grant can run longer than its cell exists, and another cell may get its address.
+    pub(super) fn id(&self) -> u32 {
+        registry::cell_number(self.base_generation)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use quick_cache::sync::Cache;
-use quick_cache::{Lifecycle, UnitWeighter};
+use quick_cache::{Lifecycle, OptionsBuilder, UnitWeighter};
 
 use super::tenant::Tenant;
 use crate::catch_panic::catch_panic;
@@ -105,13 +105,21 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> TenantMap<K> {
     }
 }
 
+/// The minimum number of cells of a shard. Keys are spread unevenly, so a small shard would be full although others are not.
+const MIN_SHARD: usize = 1024;
+
+/// The maximum number of shards. A thread that creates a cell locks one of them.
+const MAX_SHARDS: usize = 64;
+
 /// Creates a map for `max` cells.
 fn new_cells<K: Hash + Eq>(max: usize) -> CellMap<K> {
-    let cells = Cache::with(max, max as u64, UnitWeighter, RandomState::new(), KeepInUse);
-    // The map has divided the maximum among its shards and rounded up. A multiple of their number keeps the maximum.
-    let shards = cells.num_shards();
-    cells.set_capacity((max / shards * shards) as u64);
-    cells
+    // A power of two, as the map demands. The map divides the maximum among its shards and rounds up, so it is rounded down first.
+    let shards = 1_usize << (max / MIN_SHARD).clamp(1, MAX_SHARDS).ilog2();
+    let capacity = max / shards * shards;
+    let mut options = OptionsBuilder::new();
+    options.shards(shards).estimated_items_capacity(capacity).weight_capacity(capacity as u64);
+    let options = options.build().unwrap_or_else(|_| unreachable!("both capacities are set"));
+    Cache::with_options(options, UnitWeighter, RandomState::new(), KeepInUse)
 }
 
 /// Drops cells that are no longer in use, if there are more than the maximum. An insertion drops those of its shard only, and only those that

@@ -94,8 +94,10 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, T> TenantsLayer<K, T> {
     /// Sets the maximum number of token cells. The default is 10 000.
     ///
     /// Beyond the maximum, the cells that were used least are dropped. A cell in use is kept: a request is under way, a refresh is running, or a
-    /// [`Tokens`] handle exists. So there may be more cells for a while; the next cell that is created restores the maximum. The maximum is
-    /// rounded down a little, because the map consists of several parts of equal size.
+    /// [`Tokens`] handle exists. So there may be more cells for a while; the next cell that is created restores the maximum.
+    ///
+    /// From 2048 on, the map consists of up to 64 parts of equal size, and the maximum is rounded down to a multiple of their number. The first part may be full when the
+    /// map has a few percent less than the maximum. So set a maximum above the number of keys that are in use at the same time.
     ///
     /// A dropped cell takes its token along. A token of client credentials is requested again by the next request of the key. The refresh token
     /// of a person is lost, so for people return a grant with [`persisted`](crate::docs::stores) and a subject.
