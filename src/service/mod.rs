@@ -13,5 +13,8 @@ mod service_impl;
 mod slow_path;
 
 pub use self::oauth2::OAuth2;
-pub(crate) use self::oauth2::{Readiness, ServiceState};
+#[cfg(feature = "tenants")]
+pub(crate) use self::oauth2::Readiness;
+pub(crate) use self::oauth2::ServiceState;
+#[cfg(feature = "tenants")]
 pub(crate) use self::slow_path::SlowCall;

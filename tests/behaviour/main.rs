@@ -84,9 +84,9 @@ mod spaces;
 #[cfg(feature = "test-util")]
 mod step_up;
 mod stored_refresh_tokens;
-#[cfg(feature = "test-util")]
 #[cfg(feature = "tenants")]
 mod tenants;
+#[cfg(feature = "test-util")]
 mod time;
 mod token_request;
 mod unauthorized;
