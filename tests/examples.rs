@@ -53,6 +53,9 @@ mod dpop_restart;
 #[cfg(feature = "redis-store")]
 #[path = "../examples/fleet_redis.rs"]
 mod fleet_redis;
+#[cfg(feature = "tenants")]
+#[path = "../examples/gateway.rs"]
+mod gateway;
 #[cfg(feature = "https")]
 #[path = "../examples/https.rs"]
 mod https;
@@ -71,6 +74,9 @@ mod private_key_jwt;
 #[cfg(feature = "loopback")]
 #[path = "../examples/step_up.rs"]
 mod step_up;
+#[cfg(feature = "tenants")]
+#[path = "../examples/tenants.rs"]
+mod tenants;
 #[cfg(all(feature = "file-source", feature = "jwt"))]
 #[path = "../examples/workload_identity.rs"]
 mod workload_identity;
@@ -108,6 +114,18 @@ fn private_key_jwt() -> Result<(), BoxError> {
 #[test]
 fn step_up() -> Result<(), BoxError> {
     step_up::main()
+}
+
+#[cfg(feature = "tenants")]
+#[test]
+fn tenants() -> Result<(), BoxError> {
+    tenants::main()
+}
+
+#[cfg(feature = "tenants")]
+#[test]
+fn gateway() -> Result<(), BoxError> {
+    gateway::main()
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::{
     server::AuthServer,
 };
 
-/// A protected HTTP API. It has its own port, so its origin differs from that of the authorization server.
+/// A protected HTTP API, which repeats the request and the user of its token. It has its own port, so its origin differs from that of the authorization server.
 pub(crate) struct Api {
     listener: Listener,
     counts: Arc<Counts>,
@@ -100,11 +100,14 @@ fn response(
         return response;
     }
     let token_ok = outcome.is_ok();
-    let body = json!({
+    let mut body = json!({
         "method": request.method().as_str(),
         "path": request.uri().path(),
         "token_ok": token_ok,
     });
+    if let Some(user) = bearer_token(request).and_then(|token| registry.user_of(token)) {
+        body["user"] = user.into();
+    }
     let mut response = match outcome {
         Ok(()) => {
             counts.accepted.fetch_add(1, Ordering::SeqCst);
@@ -121,6 +124,10 @@ fn response(
         proofs.add_nonce(&mut response);
     }
     response
+}
+
+fn bearer_token(request: &Request<Incoming>) -> Option<&str> {
+    request.headers().get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
 /// Checks the token of a request, and with DPoP its proof (RFC 9449 §7.1). The error is a challenge.

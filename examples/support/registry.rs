@@ -26,12 +26,16 @@ pub(crate) struct Consented {
 struct State {
     logins: usize,
     consented: HashMap<usize, Consented>,
+    /// The names of users, by login.
+    users: HashMap<usize, String>,
     access: HashMap<String, AccessToken>,
     refresh: HashMap<String, RefreshToken>,
     /// The thumbprints of the keys that tokens are bound to.
     keys: HashMap<String, String>,
     /// The scopes of access tokens.
     scopes: HashMap<String, String>,
+    /// The services that exchanged tokens are for.
+    audiences: HashMap<String, String>,
 }
 
 struct AccessToken {
@@ -57,6 +61,25 @@ impl Registry {
         let login = self.start_login();
         self.lock().consented.insert(login.0, consented);
         login
+    }
+
+    /// Starts the login of a user with this name.
+    pub(crate) fn start_login_as(&self, user: &str) -> Login {
+        let login = self.start_login();
+        self.lock().users.insert(login.0, user.to_owned());
+        login
+    }
+
+    /// Returns the name of the user whose valid access token it is.
+    pub(crate) fn user_of(&self, token: &str) -> Option<String> {
+        let login = self.login_of(token)?;
+        self.lock().users.get(&login.0).cloned()
+    }
+
+    /// Returns the name of the user whose refresh token it is.
+    pub(crate) fn user_of_refresh_token(&self, token: &str) -> Option<String> {
+        let state = self.lock();
+        state.users.get(&state.refresh.get(token)?.login.0).cloned()
     }
 
     /// Returns the consent that a valid access token stands for.
@@ -110,6 +133,16 @@ impl Registry {
     /// Whether the access token has this scope.
     pub(crate) fn has_scope(&self, token: &str, scope: &str) -> bool {
         self.lock().scopes.get(token).is_some_and(|all| all.split(' ').any(|one| one == scope))
+    }
+
+    /// Restricts an access token to one service.
+    pub(crate) fn set_audience(&self, token: &str, audience: &str) {
+        self.lock().audiences.insert(token.to_owned(), audience.to_owned());
+    }
+
+    /// Whether the access token is restricted to this service.
+    pub(crate) fn has_audience(&self, token: &str, audience: &str) -> bool {
+        self.lock().audiences.get(token).is_some_and(|restricted| restricted == audience)
     }
 
     /// Revokes every access token.

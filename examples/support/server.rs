@@ -21,7 +21,7 @@ use super::{
     push_endpoint,
     pushed_requests::PushedRequests,
     registration_endpoint::{self, Registrations},
-    registry::Registry,
+    registry::{Login, Registry},
     response::{ServerResponse, not_found},
     revocation_endpoint,
     settings::Settings,
@@ -124,8 +124,16 @@ impl AuthServer {
 
     /// Starts a login outside the program, and returns its access token and its refresh token.
     pub(crate) fn log_in_elsewhere(&self, client: &str) -> (String, String) {
+        self.issue_elsewhere(self.registry().start_login(), client)
+    }
+
+    /// As [`log_in_elsewhere`](Self::log_in_elsewhere), for a user with this name.
+    pub(crate) fn log_in_user_elsewhere(&self, user: &str, client: &str) -> (String, String) {
+        self.issue_elsewhere(self.registry().start_login_as(user), client)
+    }
+
+    fn issue_elsewhere(&self, login: Login, client: &str) -> (String, String) {
         let registry = self.registry();
-        let login = registry.start_login();
         (registry.issue(login, self.state.settings.lifetime), registry.issue_refresh_token(login, client))
     }
 

@@ -8,6 +8,7 @@ pub(crate) struct Settings {
     redirect_uris: Vec<(String, String)>,
     pub(crate) lifetime: Duration,
     pub(crate) latency: Duration,
+    pub(crate) user_latencies: HashMap<String, Duration>,
     pub(crate) refresh_tokens: bool,
     pub(crate) requires_pushed_requests: bool,
     pub(crate) dpop: bool,
@@ -28,6 +29,7 @@ impl Default for Settings {
             redirect_uris: Vec::new(),
             lifetime: Duration::from_secs(3600),
             latency: Duration::ZERO,
+            user_latencies: HashMap::new(),
             refresh_tokens: false,
             requires_pushed_requests: false,
             dpop: false,
@@ -66,6 +68,12 @@ impl Settings {
     /// Sets the latency of the token endpoint.
     pub(crate) fn latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
+        self
+    }
+
+    /// Sets a latency of the token endpoint for the refresh tokens of one user.
+    pub(crate) fn latency_for(mut self, user: &str, latency: Duration) -> Self {
+        self.user_latencies.insert(user.to_owned(), latency);
         self
     }
 

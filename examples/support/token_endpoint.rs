@@ -1,4 +1,4 @@
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use http::{HeaderMap, Request, StatusCode, request::Parts};
 use hyper::body::Incoming;
@@ -22,7 +22,10 @@ pub(crate) async fn response(state: &State, request: Request<Incoming>) -> Serve
     tokio::time::sleep(state.settings.latency).await;
     let (parts, body) = request.into_parts();
     let token = match Form::read(&parts.headers, body).await {
-        Ok(form) => token(state, &parts, &form),
+        Ok(form) => {
+            tokio::time::sleep(user_latency(state, &form)).await;
+            token(state, &parts, &form)
+        }
         Err(error) => Err(error),
     };
     let mut response = match token {
@@ -33,6 +36,12 @@ pub(crate) async fn response(state: &State, request: Request<Incoming>) -> Serve
         proofs.add_nonce(&mut response);
     }
     response
+}
+
+fn user_latency(state: &State, form: &Form) -> Duration {
+    let refresh_token = form.get("refresh_token").ok().flatten();
+    let user = refresh_token.and_then(|token| state.registry.user_of_refresh_token(token));
+    user.and_then(|user| state.settings.user_latencies.get(&user).copied()).unwrap_or_default()
 }
 
 /// With DPoP, the token is bound to the key of the proof, and so is the refresh token of a public client (RFC 9449 §5).
@@ -110,6 +119,9 @@ fn token_exchange(state: &State, client: &str, form: &Form) -> Result<Value, OAu
     }
     let login = state.registry.login_of(form.require("subject_token")?).ok_or_else(OAuthError::invalid_request)?;
     let mut token = bearer(state, login, form.scope()?);
+    if let (Some(audience), Some(token)) = (form.get("audience")?, token["access_token"].as_str()) {
+        state.registry.set_audience(token, audience);
+    }
     token["issued_token_type"] = ACCESS_TOKEN.into();
     Ok(token)
 }
