@@ -48,7 +48,7 @@ impl Error {
                 "send a request through a service of the layer first, or set `OAuth2Layer::token_service`"
             }
             ErrorKind::Recursion => {
-                "set a `token_service` without this layer; a grant must not call `Tokens::get` of its own layer"
+                "set a `token_service` without this layer; a grant must not call `Tokens::get` of its own layer, nor the function of `TenantsLayer::new` its own layer for the same key"
             }
             ErrorKind::Transport => transport(self.network_cause()),
             ErrorKind::Timeout => {

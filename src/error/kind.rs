@@ -29,6 +29,7 @@ pub enum ErrorKind {
     /// a `token_service`.
     NoTransport,
     /// A token request was sent through the layer that waits for it. Set a `token_service` without the layer.
+    /// Or the function of a `TenantsLayer` uses that layer for the key that it was called for.
     Recursion,
     /// The token endpoint could not be reached: name resolution, connect, TLS, reset. The layer retries after the back-off.
     Transport,

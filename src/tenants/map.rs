@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, OptionsBuilder, UnitWeighter};
 
+use super::creation_guard::CreationGuard;
 use super::tenant::Tenant;
 use crate::catch_panic::catch_panic;
 use crate::cell::Transports;
@@ -61,7 +62,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> TenantMap<K> {
     ///
     /// # Errors
     ///
-    /// The error of the function of the application, or [`ErrorKind::Panicked`].
+    /// The error of the function of the application; [`ErrorKind::Panicked`]; [`ErrorKind::Recursion`].
     pub(super) fn find_or_create(&self, key: &K) -> Result<Arc<Tenant>, Error> {
         let cells = self.cells.get_or_init(|| new_cells(self.max.load(Ordering::Relaxed)));
         match cells.get(key) {
@@ -74,7 +75,10 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> TenantMap<K> {
     fn create(&self, cells: &CellMap<K>, key: &K) -> Result<Arc<Tenant>, Error> {
         loop {
             // Created before the map is locked: the function of the application may use the layer itself.
-            let created = Arc::new(catch_panic(|| (self.make)(key))??);
+            let created = {
+                let _guard = CreationGuard::enter(std::ptr::from_ref(self).addr(), key)?;
+                Arc::new(catch_panic(|| (self.make)(key))??)
+            };
             created.adopt(lock(&self.name).as_deref(), &self.transports);
             let found = cells
                 .get_or_insert_with(key, || Ok::<_, Infallible>(created.clone()))
@@ -136,14 +140,31 @@ fn drop_excess<K: Hash + Eq>(cells: &CellMap<K>) {
 struct KeepInUse;
 
 impl<K> Lifecycle<K, Arc<Tenant>> for KeepInUse {
-    /// The dropped cells, whose destructors run after the lock is released.
-    type RequestState = Vec<(K, Arc<Tenant>)>;
+    type RequestState = DroppedCells<K>;
 
     fn is_pinned(&self, _key: &K, tenant: &Arc<Tenant>) -> bool {
         tenant.is_in_use()
     }
 
     fn on_evict(&self, dropped: &mut Self::RequestState, key: K, tenant: Arc<Tenant>) {
-        dropped.push((key, tenant));
+        dropped.0.push((key, tenant));
+    }
+}
+
+/// The cells that an insertion has dropped. Their destructors run after the lock is released.
+struct DroppedCells<K>(Vec<(K, Arc<Tenant>)>);
+
+impl<K> Default for DroppedCells<K> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K> Drop for DroppedCells<K> {
+    fn drop(&mut self) {
+        // A panic of a destructor must not reach the request of another key.
+        for cell in self.0.drain(..) {
+            let _ = catch_panic(|| drop(cell));
+        }
     }
 }

@@ -45,11 +45,12 @@
 //! | --- | --- |
 //! | `tenants_layer` | the layer and its options |
 //! | `tenants_service`, `tenant_future` | the service, and the response future |
-//! | `map` | the cells by key, and which of them are dropped |
+//! | `map`, `creation_guard` | the cells by key, and which of them are dropped; a function that asks for the cell that it creates |
 //! | `tenant` | one cell, and what belongs to it |
 //! | `into_tenant` | what the function of the application returns for a key |
 //! | `subject` | a subject token as the key |
 
+mod creation_guard;
 mod into_tenant;
 mod map;
 mod subject;

@@ -82,7 +82,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> TenantsLayer<K> {
     /// # Errors
     ///
     /// An error of `f` is the error of that request. It is not cached: the next request of the key calls `f` again. If `f` panics, the request
-    /// fails with [`ErrorKind::Panicked`].
+    /// fails with [`ErrorKind::Panicked`]. `f` may use this layer for another key. For the same key it gets [`ErrorKind::Recursion`].
     pub fn new<L: IntoTenant>(f: impl Fn(&K) -> Result<L, Error> + Send + Sync + 'static) -> Self {
         let map = TenantMap::new(Box::new(move |key| f(key).map(MakeTenant::into_tenant)));
         Self { map: Arc::new(map), route: ThroughInner }
@@ -154,7 +154,8 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, T> TenantsLayer<K, T> {
     ///
     /// # Errors
     ///
-    /// The error of the function that makes the grant of the key; [`ErrorKind::Panicked`] if it panics.
+    /// The error of the function that makes the grant of the key; [`ErrorKind::Panicked`] if it panics; [`ErrorKind::Recursion`] if it is called
+    /// in that function, for the same key.
     pub fn tokens(&self, key: &K) -> Result<Tokens, Error> {
         self.map.find_or_create(key).map(|tenant| tenant.tokens())
     }

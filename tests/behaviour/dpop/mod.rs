@@ -32,7 +32,7 @@ use tower_oauth2::jwt::{Algorithm, Draft, signer_fn};
 use crate::support::{Body, TOKEN_URL, answer};
 
 /// A key with signatures that are not valid: `tests/signing` verifies those of real keys. The number is part of the public key.
-fn dpop(number: u8) -> Dpop {
+pub(crate) fn dpop(number: u8) -> Dpop {
     let jwk = json!({"kty": "EC", "crv": "P-256", "x": format!("AAA{number}"), "y": "AAAA"}).to_string();
     let signer = signer_fn(async |draft: Draft| Ok(draft.header(Algorithm::Es256, None)?.signed(&[7; 64])));
     Dpop::signed_by(&jwk, Algorithm::Es256, signer).unwrap()
@@ -54,7 +54,7 @@ fn bound(dpop: Dpop) -> ClientCredentials {
 }
 
 /// The response of a server that has bound the token to the key.
-fn bound_token(access_token: &str, expires_in: u64) -> Value {
+pub(crate) fn bound_token(access_token: &str, expires_in: u64) -> Value {
     json!({"access_token": access_token, "token_type": "DPoP", "expires_in": expires_in})
 }
 
@@ -71,7 +71,7 @@ fn expired(token: Token) -> Token {
 }
 
 /// The header and the claims of the only proof of a request.
-fn proof<B>(request: &Request<B>) -> (Value, Value) {
+pub(crate) fn proof<B>(request: &Request<B>) -> (Value, Value) {
     let mut all = request.headers().get_all("dpop").iter();
     let proof = all.next().expect("the request has a proof");
     assert_eq!(all.next(), None, "several proofs");
@@ -98,7 +98,7 @@ fn unauthorized(challenge: &str) -> Response<Body> {
     response
 }
 
-fn with_nonce(mut response: Response<Body>, nonce: &str) -> Response<Body> {
+pub(crate) fn with_nonce(mut response: Response<Body>, nonce: &str) -> Response<Body> {
     response.headers_mut().append("dpop-nonce", nonce.parse().unwrap());
     response
 }

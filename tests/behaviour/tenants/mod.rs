@@ -1,4 +1,8 @@
 //! One token for each key: `TenantsLayer`.
 
+mod bound;
+mod creation;
+mod destructors;
 mod keys;
+mod separation;
 mod support;
