@@ -10,6 +10,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::runtime::{self, Runtime};
 use tower::{Layer, Service, ServiceExt};
 use tower_oauth2_benches::table::{Table, one_decimal, three_decimals};
+use tower_oauth2_benches::tenants::{Tenant, fresh, keys};
 use tower_oauth2_benches::timing::median;
 use tower_oauth2_benches::token_server::serve;
 use tower_oauth2_benches::{Body, cases};
@@ -30,10 +31,15 @@ fn main() {
     let mut rows = Vec::new();
     for (protocol, only_http2) in [("HTTP/1.1", false), ("HTTP/2", true)] {
         let http = || Client::builder(TokioExecutor::new()).http2_only(only_http2).build_http::<Body>();
-        let mut variants: [(&str, Exchange); 3] = [
+        let keys = keys(1000);
+        let mut variants: [(&str, Exchange); 4] = [
             ("header by hand", manual(http(), url.clone())),
             ("header by hand, again", manual(http(), url.clone())),
             ("**tower-oauth2**", through(cases::fresh(cases::token(64)).layer(http()), url.clone())),
+            (
+                "**tower-oauth2**, one of many tenants",
+                through(with_key(&keys[0], fresh(&keys).layer(http())), url.clone()),
+            ),
         ];
         rows.extend(
             measure(&runtime, &mut variants)
@@ -74,6 +80,18 @@ fn manual(http: Http, url: String) -> Exchange {
         }),
         url,
     )
+}
+
+/// Inserts the key of a tenant into each request.
+fn with_key<S>(key: &Tenant, service: S) -> impl Service<Request<Body>, Response = S::Response, Error = S::Error>
+where
+    S: Service<Request<Body>>,
+{
+    let key = key.clone();
+    service.map_request(move |mut request: Request<Body>| {
+        request.extensions_mut().insert(key.clone());
+        request
+    })
 }
 
 fn through<S, R>(mut service: S, url: String) -> Exchange

@@ -6,6 +6,7 @@ mod clones;
 #[path = "../idle.rs"]
 mod idle;
 mod memory;
+mod tenant_cells;
 
 use allocation_counter::{AllocationInfo, measure};
 use tower_oauth2_benches::table::{Columns, Table, integer, one_decimal};
@@ -39,7 +40,7 @@ fn main() {
     let about = "one request after 160 ms without requests, more than with no layer";
     table.publish("allocations-after-idle", about, COLUMNS);
 
-    let rows = memory::rows().into_iter().chain(cells::rows()).collect();
+    let rows = memory::rows().into_iter().chain(cells::rows()).chain(tenant_cells::rows()).collect();
     Table { rows }.publish("memory", "memory", &[("bytes", integer), ("allocations", one_decimal)]);
 }
 

@@ -23,10 +23,15 @@ pub struct Count {
     pub instructions: f64,
 }
 
+/// Returns whether this process was started to be counted. A bench that measures other things, too, omits them then.
+pub fn is_counting() -> bool {
+    env::var_os(UNDER_CALLGRIND).is_some()
+}
+
 /// Returns the instructions per request of each case, in the order of the cases.
 pub fn count(cases: impl FnOnce() -> Vec<Case>) -> Vec<Count> {
     let mut cases = cases();
-    if env::var_os(UNDER_CALLGRIND).is_some() {
+    if is_counting() {
         for case in &mut cases {
             (case.run)(WARM_UP_REQUESTS);
             measured(case);

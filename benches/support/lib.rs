@@ -11,6 +11,7 @@ pub mod proofs;
 pub mod signing;
 pub mod sources;
 pub mod table;
+pub mod tenants;
 pub mod timing;
 pub mod token_server;
 
@@ -88,8 +89,16 @@ pub fn send<S>(service: &mut S)
 where
     S: Service<Request<Body>, Response = Response<Body>>,
 {
+    send_request(service, request());
+}
+
+/// Runs one whole request like [`send`], with the given request.
+#[inline]
+pub fn send_request<S>(service: &mut S, request: Request<Body>)
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+{
     let mut cx = Context::from_waker(Waker::noop());
-    let request = request();
     assert!(matches!(service.poll_ready(&mut cx), Poll::Ready(Ok(()))));
     let mut response = pin!(service.call(request));
     match response.as_mut().poll(&mut cx) {
