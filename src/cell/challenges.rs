@@ -113,9 +113,7 @@ impl TokenCell {
             (true, task)
         });
         if let Some(task) = task {
-            self.spawn_task(&task);
-            // Without a runtime, the waiters poll the task. The first poll sends the token request.
-            task.poll_work(1);
+            self.start_task(&task);
         }
         is_awaited
     }

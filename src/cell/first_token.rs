@@ -72,9 +72,7 @@ impl TokenCell {
             (decision, task)
         });
         if let Some(task) = task {
-            self.spawn_task(&task);
-            // Without a runtime, the waiters poll the task. The first poll sends the token request.
-            task.poll_work(1);
+            self.start_task(&task);
         }
         decision
     }

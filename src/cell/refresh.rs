@@ -76,6 +76,13 @@ impl TokenCell {
         });
     }
 
+    /// Spawns a new task that no caller waits for yet.
+    pub(super) fn start_task(self: &Arc<Self>, task: &Arc<Task>) {
+        self.spawn_task(task);
+        // Without a runtime, the waiters poll the task. The first poll sends the token request.
+        task.poll_work(1);
+    }
+
     fn complete(
         self: &Arc<Self>,
         attempt: &Attempt,

@@ -1,7 +1,7 @@
 //! Keeps what was found out about a resource between two calls of its grant.
 
 #[cfg(feature = "loopback")]
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use crate::endpoint::{Issuer, ResourceMetadata};
 use crate::grant::BoxGrant;
@@ -28,13 +28,20 @@ struct ServerInUse {
     issuer: Issuer,
     #[cfg(feature = "loopback")]
     registration: Option<RegistrationRecord>,
-    /// The ids of registered clients that the server does not know any more.
+    /// The registered clients that are not used any more, by their ids.
     #[cfg(feature = "loopback")]
-    dropped_clients: HashSet<String>,
-    /// The ids of registered clients that no login uses any more. They can still refresh their tokens.
-    #[cfg(feature = "loopback")]
-    retired_clients: HashSet<String>,
+    unused_clients: HashMap<String, UnusedClient>,
     grant: Option<BoxGrant>,
+}
+
+/// Why a registered client is not used any more. The greater reason replaces the other.
+#[cfg(feature = "loopback")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum UnusedClient {
+    /// No login uses it. It can still refresh its tokens.
+    Retired,
+    /// The server does not have it any more.
+    Dropped,
 }
 
 impl ServerInUse {
@@ -44,9 +51,7 @@ impl ServerInUse {
             #[cfg(feature = "loopback")]
             registration: None,
             #[cfg(feature = "loopback")]
-            dropped_clients: HashSet::new(),
-            #[cfg(feature = "loopback")]
-            retired_clients: HashSet::new(),
+            unused_clients: HashMap::new(),
             grant: None,
         }
     }
@@ -117,22 +122,33 @@ impl KnownServer {
 
     /// Forgets a registered client, also one in a stored token.
     pub(super) fn drop_client(&self, issuer: &Issuer, registration: &RegistrationRecord) {
-        self.of(issuer, |server| server.dropped_clients.insert(registration.client_id.clone()));
+        self.set_unused(issuer, registration, UnusedClient::Dropped);
     }
 
     /// Uses a registered client for no further login.
     pub(super) fn retire_client(&self, issuer: &Issuer, registration: &RegistrationRecord) {
-        self.of(issuer, |server| server.retired_clients.insert(registration.client_id.clone()));
+        self.set_unused(issuer, registration, UnusedClient::Retired);
     }
 
+    /// Returns whether no login uses the client any more.
     pub(super) fn is_retired(&self, issuer: &Issuer, registration: &RegistrationRecord) -> bool {
-        let is_retired = |server: &mut ServerInUse| server.retired_clients.contains(&registration.client_id);
-        self.of(issuer, is_retired).unwrap_or(false)
+        self.unused(issuer, registration).is_some()
     }
 
+    /// Returns whether the client was forgotten.
     pub(super) fn is_dropped(&self, issuer: &Issuer, registration: &RegistrationRecord) -> bool {
-        let is_dropped = |server: &mut ServerInUse| server.dropped_clients.contains(&registration.client_id);
-        self.of(issuer, is_dropped).unwrap_or(false)
+        self.unused(issuer, registration) == Some(UnusedClient::Dropped)
+    }
+
+    fn unused(&self, issuer: &Issuer, registration: &RegistrationRecord) -> Option<UnusedClient> {
+        self.of(issuer, |server| server.unused_clients.get(&registration.client_id).copied())?
+    }
+
+    fn set_unused(&self, issuer: &Issuer, registration: &RegistrationRecord, why: UnusedClient) {
+        self.of(issuer, |server| {
+            let known = server.unused_clients.entry(registration.client_id.clone()).or_insert(why);
+            *known = why.max(*known);
+        });
     }
 }
 
