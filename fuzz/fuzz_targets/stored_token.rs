@@ -11,6 +11,9 @@ use tower_oauth2_fuzz::{Placeholders, REFRESH, SECRET, contains, contains_secret
 
 const PLACEHOLDERS: Placeholders<'_> = Placeholders(&[("$SECRET", SECRET), ("$REFRESH", REFRESH)]);
 
+/// The member with which a token records what it was requested with.
+const RECORD: &str = "tower_oauth2";
+
 fuzz_target!(|input: &[u8]| -> Corpus {
     if contains_secret(input) {
         return Corpus::Reject;
@@ -52,9 +55,10 @@ fn matches_stored(token: &Token, stored: &Value) {
     assert_eq!(Some(token.access_token()), text("access_token"));
     assert_eq!(token.refresh_token(), text("refresh_token"));
     assert!(token.access_token().bytes().all(|byte| byte.is_ascii_graphic()), "the token is not valid in a header");
-    assert!(token.token_type().eq_ignore_ascii_case("bearer"));
+    let is_known = ["bearer", "dpop"].iter().any(|known| token.token_type().eq_ignore_ascii_case(known));
+    assert!(is_known, "{}", token.token_type());
     for (name, value) in stored.as_object().expect("the token was parsed from an object") {
-        let ours = ["access_token", "token_type", "expires_in", "expires_at", "refresh_token", "scope"];
+        let ours = ["access_token", "token_type", "expires_in", "expires_at", "refresh_token", "scope", RECORD];
         assert_eq!(token.extra(name), (!ours.contains(&name.as_str())).then_some(value));
     }
 }
