@@ -1,6 +1,5 @@
 //! The token cells by key, and which of them are dropped beyond the maximum.
 
-use std::convert::Infallible;
 use std::hash::{Hash, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -30,9 +29,14 @@ pub(super) struct TenantMap<K> {
     /// The transports of the layer and its services, for token requests that handles and rejections start.
     pub(super) transports: Arc<Transports>,
     max: AtomicUsize,
+    /// The number of calls of `remove`, for any key.
+    removals: AtomicUsize,
     /// Created by the first use, with the maximum of that moment.
     cells: OnceLock<CellMap<K>>,
 }
+
+/// How often a cell is created for one request, if keys are forgotten meanwhile. The function of the application may itself forget keys.
+const MAX_ATTEMPTS: usize = 8;
 
 /// The default of `max_tenants`.
 const DEFAULT_MAX: usize = 10_000;
@@ -40,7 +44,7 @@ const DEFAULT_MAX: usize = 10_000;
 impl<K: Hash + Eq + Clone + Send + Sync + 'static> TenantMap<K> {
     pub(super) fn new(make: Box<MakeCell<K>>) -> Self {
         let (name, max) = (Mutex::new(None), AtomicUsize::new(DEFAULT_MAX));
-        Self { make, name, transports: Arc::default(), max, cells: OnceLock::new() }
+        Self { make, name, transports: Arc::default(), max, removals: AtomicUsize::new(0), cells: OnceLock::new() }
     }
 
     pub(super) fn set_max(&self, max: usize) -> Result<(), Error> {
@@ -73,17 +77,21 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> TenantMap<K> {
 
     #[cold]
     fn create(&self, cells: &CellMap<K>, key: &K) -> Result<Arc<Tenant>, Error> {
+        let mut attempts = 0;
         loop {
+            attempts += 1;
+            let removals = self.removals.load(Ordering::SeqCst);
             // Created before the map is locked: the function of the application may use the layer itself.
             let created = {
                 let _guard = CreationGuard::enter(std::ptr::from_ref(self).addr(), key)?;
                 Arc::new(catch_panic(|| (self.make)(key))??)
             };
             created.adopt(lock(&self.name).as_deref(), &self.transports);
-            let found = cells
-                .get_or_insert_with(key, || Ok::<_, Infallible>(created.clone()))
-                .unwrap_or_else(|never| match never {});
-            // Otherwise `forget` has removed the key while it was inserted. Its configuration may have changed.
+            // `forget` may have been called for this key before the cell is inserted. Then the cell has the old configuration.
+            let is_current = || attempts >= MAX_ATTEMPTS || self.removals.load(Ordering::SeqCst) == removals;
+            let inserted = cells.get_or_insert_with(key, || is_current().then(|| created.clone()).ok_or(()));
+            let Ok(found) = inserted else { continue };
+            // Otherwise `forget` has removed the key while it was inserted.
             if !cells.peek(key).is_some_and(|current| Arc::ptr_eq(&current, &found)) {
                 continue;
             }
@@ -97,6 +105,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> TenantMap<K> {
 
     /// Removes a cell, and returns it.
     pub(super) fn remove(&self, key: &K) -> Option<Arc<Tenant>> {
+        self.removals.fetch_add(1, Ordering::SeqCst);
         self.cells.get()?.remove(key).map(|(_, tenant)| tenant)
     }
 

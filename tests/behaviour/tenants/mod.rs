@@ -4,5 +4,6 @@ mod bound;
 mod creation;
 mod destructors;
 mod keys;
+mod reconfigured;
 mod separation;
 mod support;
