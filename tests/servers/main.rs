@@ -56,5 +56,7 @@ mod signing;
 mod step_up;
 #[cfg(feature = "loopback")]
 mod stored;
+#[cfg(feature = "tenants")]
+mod tenants;
 mod token_exchange;
 mod user;
