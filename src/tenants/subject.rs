@@ -31,6 +31,8 @@ use crate::source::{Source, SourceContext};
 /// # Ok::<(), http::Error>(())
 /// ```
 ///
+/// For several APIs behind the gateway, the key is a pair, such as `(Subject, Api)`, because each API gets a token of its own.
+///
 /// # Security
 ///
 /// Verify the token of the caller before you insert it. An authorization server rejects one that is not valid, but each costs a request, and a

@@ -102,6 +102,24 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, T> TenantsLayer<K, T> {
     /// A dropped cell takes its token along. A token of client credentials is requested again by the next request of the key. The refresh token
     /// of a person is lost, so for people return a grant with [`persisted`](crate::docs::stores) and a subject.
     ///
+    /// Choose a maximum above the number of keys that are used within the lifetime of a token. Otherwise token requests become frequent.
+    ///
+    /// ```
+    /// use tower_oauth2::{client::Client, grant::ClientCredentials, tenants::TenantsLayer};
+    ///
+    /// # fn main() -> Result<(), tower_oauth2::Error> {
+    /// let tenants = TenantsLayer::new(|id: &u64| {
+    ///     ClientCredentials::new("https://auth.example.com/token", Client::basic(format!("tenant-{id}"), "secret"))
+    /// });
+    /// let tenants = tenants.max_tenants(100)?;
+    /// for id in 0..1000 {
+    ///     tenants.tokens(&id)?; // the handle is dropped, so its cell is not in use
+    /// }
+    /// assert!(tenants.len() <= 100);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`] for 0, and after the layer or a clone was used.
@@ -152,6 +170,23 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, T> TenantsLayer<K, T> {
     /// While the handle exists, its cell is not dropped to keep the maximum, so the services of the layer use the same token. After
     /// [`forget`](Self::forget), the handle refers to the removed cell.
     ///
+    /// ```
+    /// use tower_oauth2::{Token, client::Client, grant::ClientCredentials, tenants::TenantsLayer};
+    ///
+    /// # fn main() -> Result<(), tower_oauth2::Error> {
+    /// let tenants = TenantsLayer::new(|id: &u64| {
+    ///     ClientCredentials::new("https://auth.example.com/token", Client::basic(format!("tenant-{id}"), "secret"))
+    /// });
+    /// let tokens = tenants.tokens(&7)?;
+    /// tokens.set(Token::bearer("2YotnFZFEjr1zCsicMWpAA")?);
+    ///
+    /// // The same cell, and not that of another key.
+    /// assert!(tenants.tokens(&7)?.peek().is_some());
+    /// assert!(tenants.tokens(&8)?.peek().is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The error of the function that makes the grant of the key; [`ErrorKind::Panicked`] if it panics; [`ErrorKind::Recursion`] if it is called
@@ -161,7 +196,8 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, T> TenantsLayer<K, T> {
     }
 
     /// Forgets the token of a key and drops its cell. The next request of the key calls the function of [`new`](Self::new) again, for example
-    /// because the configuration of the tenant has changed.
+    /// because the configuration of the tenant has changed. A cell that is being created at this moment is not kept either, so change the
+    /// configuration first, and then call `forget`.
     ///
     /// It does nothing if there is no cell. A request that waits for a token continues with the removed cell. The store of a persisted grant
     /// keeps its entry: [`Persisted::clear`](crate::grant::Persisted::clear) removes it.

@@ -27,6 +27,19 @@ use crate::transport::Transport;
 /// service is. A request without a fresh token releases the inner service, and waits in its response future. So a slow authorization server
 /// of one tenant delays no other.
 ///
+/// ```
+/// use tower_oauth2::tenants::Tenants;
+///
+/// # struct HttpClient;
+/// #[derive(Clone, PartialEq, Eq, Hash)]
+/// struct Tenant(u64);
+///
+/// /// A client of an API. Its token requests are sent through `HttpClient`, too.
+/// struct Api {
+///     http: Tenants<HttpClient, Tenant>,
+/// }
+/// ```
+///
 /// # Errors
 ///
 /// Errors of the inner service are returned unchanged. Errors of the layer are an [`Error`](crate::Error) in the box: downcast to it, and
