@@ -38,7 +38,7 @@ fn main() {
             ("**tower-oauth2**", through(cases::fresh(cases::token(64)).layer(http()), url.clone())),
             (
                 "**tower-oauth2**, one of many tenants",
-                through(with_key(&keys[0], fresh(&keys).layer(http())), url.clone()),
+                through(with_key(keys[0].clone(), fresh(&keys).layer(http())), url.clone()),
             ),
         ];
         rows.extend(
@@ -83,11 +83,10 @@ fn manual(http: Http, url: String) -> Exchange {
 }
 
 /// Inserts the key of a tenant into each request.
-fn with_key<S>(key: &Tenant, service: S) -> impl Service<Request<Body>, Response = S::Response, Error = S::Error>
+fn with_key<S>(key: Tenant, service: S) -> impl Service<Request<Body>, Response = S::Response, Error = S::Error>
 where
     S: Service<Request<Body>>,
 {
-    let key = key.clone();
     service.map_request(move |mut request: Request<Body>| {
         request.extensions_mut().insert(key.clone());
         request
