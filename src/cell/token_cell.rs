@@ -1,6 +1,6 @@
 //! The token cell: the state that the layer, its services and its handles share.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
@@ -46,7 +46,8 @@ pub(crate) struct TokenCell {
     pub(super) reject_when: ArcSwapOption<Box<RejectWhen>>,
     /// Whether a challenge that demands another token starts a refresh.
     pub(super) steps_up: AtomicBool,
-    changes: watch::Sender<Option<Token>>,
+    /// Created with the lock held, for the first receiver: most cells have none.
+    changes: OnceLock<watch::Sender<Option<Token>>>,
     pub(super) waiters: Waiters,
     pub(super) transports: Transports,
     /// The number of running refresh tasks and saves.
@@ -104,7 +105,7 @@ impl TokenCell {
                 grant: grant.boxed(),
                 reject_when: ArcSwapOption::empty(),
                 steps_up: AtomicBool::new(false),
-                changes: watch::Sender::new(None),
+                changes: OnceLock::new(),
                 waiters: Waiters::default(),
                 transports: Transports::default(),
                 in_flight: AtomicUsize::new(0),
@@ -208,10 +209,8 @@ impl TokenCell {
     /// Sends the current token to the receivers of `changes`. Concurrent calls may skip a token, but not the newest one.
     fn send_changes(&self) {
         // The models have no receivers, because loom does not control the lock inside `watch`.
-        if cfg!(tower_oauth2_loom) {
-            return;
-        }
-        self.changes.send_if_modified(|sent| {
+        let Some(changes) = self.changes.get() else { return };
+        changes.send_if_modified(|sent| {
             let newest = self.peek();
             let is_modified = *sent != newest;
             *sent = newest;
@@ -220,7 +219,9 @@ impl TokenCell {
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Option<Token>> {
-        self.changes.subscribe()
+        // With the lock, so that a change is either seen here or finds the sender.
+        let _locked = lock(&self.locked);
+        self.changes.get_or_init(|| watch::Sender::new(self.peek())).subscribe()
     }
 
     /// Returns whether `generation` belongs to a token of this cell, rather than to one of another cell.
