@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
+#[cfg(feature = "tenants")]
+use super::fresh_tick::FreshTick;
 use super::inputs::Inputs;
 use crate::clock::{Deadline, Now};
 use crate::error::Error;
@@ -33,6 +35,9 @@ pub(crate) struct CachedToken {
     interval: Duration,
     scheme: Arc<str>,
     headers: Headers,
+    /// When requests of a tenant have found it fresh last.
+    #[cfg(feature = "tenants")]
+    pub(super) fresh_tick: FreshTick,
 }
 
 /// One or more header values, each of which contains the same token.
@@ -72,7 +77,21 @@ impl CachedToken {
         let due = expiry.zip(ahead).map(|(expiry, ahead)| expiry.saturating_sub(ahead, now));
         let grace_until = stale.filter(|stale| stale.passed(now)).map(|_| Deadline::from_now(now, GRACE_PERIOD));
         let (scheme, headers) = (scheme.clone(), Headers::new(header_values));
-        Self { token, generation, original, received: now, due, stale, grace_until, skew, interval, scheme, headers }
+        Self {
+            token,
+            generation,
+            original,
+            received: now,
+            due,
+            stale,
+            grace_until,
+            skew,
+            interval,
+            scheme,
+            headers,
+            #[cfg(feature = "tenants")]
+            fresh_tick: FreshTick::default(),
+        }
     }
 
     /// Delays the due time until the minimum refresh interval has passed. Otherwise a token that is due when it arrives would be refreshed
@@ -180,8 +199,11 @@ impl CachedToken {
 
     /// Returns the header value of the calling thread.
     pub(crate) fn header(&self) -> &HeaderValue {
-        let values = &self.headers.0;
-        values[thread_index() % values.len()].get_or_init(|| self.token.header(&self.scheme))
+        let value = match &*self.headers.0 {
+            [only] => only,
+            values => &values[thread_index() % values.len()],
+        };
+        value.get_or_init(|| self.token.header(&self.scheme))
     }
 }
 

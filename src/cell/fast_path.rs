@@ -15,9 +15,7 @@ use crate::clock::{self, Now};
 
 /// Sets the flag for a token that is fresh at `now`. The caller holds the lock of the cell, and the token is the current one.
 pub(super) fn mark_fresh(flag: &Arc<FreshFlag>, token: &CachedToken, now: Now) {
-    // Shortly before the token is due, and under a mocked clock, every request reads the clocks.
-    let is_lasting = token.fresh_for(now).is_none_or(|left| left > 3 * TICK);
-    if is_lasting && clock::is_real(now) && ticker::clear_later(flag) {
+    if token.is_lasting(now) && ticker::clear_later(flag) {
         flag.set(token.generation);
     }
 }
@@ -68,6 +66,12 @@ fn with_header<R>(generation: u64, f: impl FnOnce(&HeaderValue) -> R) -> Option<
 }
 
 impl CachedToken {
+    /// Returns whether the token stays fresh until a flag is cleared. `now` was read just before.
+    pub(super) fn is_lasting(&self, now: Now) -> bool {
+        // Shortly before the token is due, and under a mocked clock, every request reads the clocks.
+        self.fresh_for(now).is_none_or(|left| left > 3 * TICK) && clock::is_real(now)
+    }
+
     /// Keeps the header for later requests of this thread.
     pub(crate) fn keep_header(&self) {
         let previous = RECENT_HEADERS.try_with(|sent| {

@@ -21,7 +21,7 @@
 //! | `cached` | a token with its deadlines, or an error that is cached for the back-off |
 //! | `state`, `inputs`, `attempt`, `decisions` | the transitions, their inputs and their results: pure, with time and jitter as arguments |
 //! | `waiters`, `refresh_task`, `watchdog` | the waiters, the refresh task that they share, and the cancellation of one that makes no progress |
-//! | `fast_path`, `fresh_flag`, `ticker` | whether a token is fresh, without a lock and without reading the clocks |
+//! | `fast_path`, `fresh_flag`, `fresh_tick`, `ticker`, `current_tick` | whether a token is fresh, without a lock and without reading the clocks |
 //! | `token_cell`, `registry`, `transports` | the shared state behind a lock; how a response finds it; the transports of the services |
 //! | `snapshot` | the token for readers without the lock |
 //! | `refresh`, `reentrancy` | the start and the end of a refresh, and the call of the grant |
@@ -38,10 +38,14 @@ mod bound_tokens;
 mod cached;
 mod challenge_series;
 mod challenges;
+#[cfg(feature = "tenants")]
+mod current_tick;
 mod decisions;
 mod fast_path;
 mod first_token;
 mod fresh_flag;
+#[cfg(feature = "tenants")]
+mod fresh_tick;
 mod inputs;
 mod keep_fresh;
 mod max_wait;

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::cached::{CachedToken, Freshness};
 use super::fast_path::mark_fresh;
+#[cfg(feature = "tenants")]
+use super::ticker;
 use super::token_cell::TokenCell;
 use crate::clock;
 use crate::sync::try_lock;
@@ -28,13 +30,30 @@ impl TokenCell {
 
     /// Runs `f` with a fresh Bearer token of which the cell has to observe rejections only. Otherwise returns the freshness of the token.
     #[cfg(feature = "tenants")]
+    #[inline]
     pub(crate) fn with_fresh<R>(&self, f: impl FnOnce(&CachedToken) -> R) -> Result<R, Freshness> {
         let snapshot = self.snapshot.load();
         let Some(token) = snapshot.as_ref() else { return Err(Freshness::Stale) };
-        match token.freshness(clock::now) {
-            Freshness::Fresh if !token.token.is_dpop() && !self.observes_responses() => Ok(f(token)),
-            freshness => Err(freshness),
+        if !token.fresh_tick.is_current() {
+            self.check_fresh(token)?;
         }
+        Ok(f(token))
+    }
+
+    /// Returns an error unless `with_fresh` can send the token. Otherwise records the tick, so that later requests need not check it.
+    #[cfg(feature = "tenants")]
+    #[inline(never)]
+    fn check_fresh(&self, token: &CachedToken) -> Result<(), Freshness> {
+        let mut read = None;
+        // The tick is read before the clocks, so that it ends first. For a token without an expiry neither is read.
+        let freshness = token.freshness(|| read.insert((ticker::use_tick(), clock::now())).1);
+        if freshness != Freshness::Fresh || token.token.is_dpop() || self.observes_responses() {
+            return Err(freshness);
+        }
+        if let Some((tick, now)) = read {
+            token.fresh_tick.record(tick, || token.is_lasting(now));
+        }
+        Ok(())
     }
 
     /// Returns the token if it is fresh.

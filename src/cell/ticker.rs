@@ -1,4 +1,4 @@
-//! Clears the flags of fresh tokens on a helper thread, ten times a second while requests are sent.
+//! Clears the flags of fresh tokens on a helper thread, and counts the ticks, ten times a second while requests are sent.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use futures_timer::Delay;
 
+#[cfg(feature = "tenants")]
+use super::current_tick::{self, STOPPED};
 use super::fresh_flag::FreshFlag;
 use crate::catch_panic::catch_panic;
 
@@ -29,18 +31,35 @@ pub(super) fn clear_later(flag: &Arc<FreshFlag>) -> bool {
         return true;
     }
     let mut ticker = ticker();
-    if !ticker.is_running {
-        // With more cells than this, a request may allocate.
-        ticker.flags.reserve(64);
-        ticker.wait();
-    }
+    ticker.start();
     if ticker.is_running {
         ticker.flags.push(flag.clone());
     }
     ticker.is_running
 }
 
+/// Returns the number of the current tick, and lets another one follow. Starts the ticker if it is stopped.
+#[cfg(feature = "tenants")]
+pub(super) fn use_tick() -> u64 {
+    current_tick::mark_used();
+    // The models have no timers.
+    if current_tick::get() == STOPPED && !cfg!(tower_oauth2_loom) {
+        ticker().start();
+    }
+    current_tick::get()
+}
+
 impl Ticker {
+    /// Starts the ticker if it is stopped.
+    fn start(&mut self) {
+        if !self.is_running {
+            // With more cells than this, a request may allocate.
+            self.flags.reserve(64);
+            self.wait();
+        }
+    }
+
+    /// Begins a tick.
     fn wait(&mut self) {
         // `Delay` panics in a process that cannot start the helper thread.
         let is_pending = catch_panic(|| {
@@ -49,6 +68,8 @@ impl Ticker {
             Pin::new(delay).poll(&mut Context::from_waker(waker)).is_pending()
         });
         self.is_running = is_pending.unwrap_or(false);
+        #[cfg(feature = "tenants")]
+        if self.is_running { current_tick::advance() } else { current_tick::stop() }
     }
 }
 
@@ -59,17 +80,21 @@ impl Wake for Tick {
         self.wake_by_ref();
     }
 
-    /// Runs on the helper thread. After a tick without flags the ticker stops. The next request starts it again.
+    /// Runs on the helper thread. After a tick without requests the ticker stops. The next request starts it again.
     fn wake_by_ref(self: &Arc<Self>) {
         let mut ticker = ticker();
-        let has_flags = !ticker.flags.is_empty();
+        let is_used = !ticker.flags.is_empty();
+        #[cfg(feature = "tenants")]
+        let is_used = current_tick::was_used() || is_used;
         for flag in ticker.flags.drain(..) {
             flag.clear();
         }
-        if has_flags {
+        if is_used {
             ticker.wait();
         } else {
             ticker.is_running = false;
+            #[cfg(feature = "tenants")]
+            current_tick::stop();
         }
     }
 }

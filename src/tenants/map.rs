@@ -67,6 +67,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> TenantMap<K> {
     /// # Errors
     ///
     /// The error of the function of the application; [`ErrorKind::Panicked`]; [`ErrorKind::Recursion`].
+    #[inline]
     pub(super) fn find_or_create(&self, key: &K) -> Result<Arc<Tenant>, Error> {
         let cells = self.cells.get_or_init(|| new_cells(self.max.load(Ordering::Relaxed)));
         match cells.get(key) {
