@@ -1,14 +1,15 @@
-//! Sends a million requests through servers and connections that fail at random, and checks twenty-two promises of the layer.
+//! Sends a million requests through servers and connections that fail at random, and checks twenty-six promises of the layer.
 //!
 //! ```text
-//! cargo run --release --example chaos
-//! cargo run --release --example chaos --features test-util -- SEED REQUESTS
+//! cargo run --release --example chaos --features tenants
+//! cargo run --release --example chaos --features tenants,test-util -- SEED REQUESTS
 //! ```
 //!
 //! This is a stress test, not code to copy. It uses real connections on 127.0.0.1. Token requests and API requests are
 //! reset, stalled, truncated and rejected; tokens are revoked while requests are in flight; callers time out, are aborted or
 //! drop their futures; and the clock steps (with the feature `test-util`). Half of the logins have tokens that are bound to a
-//! key (RFC 9449): their servers verify each proof, and demand nonces that change. The program prints a table of what happened,
+//! key (RFC 9449): their servers verify each proof, and demand nonces that change. Half of the requests are those of two thousand
+//! tenants behind one layer, which keeps the tokens of two hundred. The program prints a table of what happened,
 //! and exits with 0 only if every promise was kept. The same seed draws the same plans; the order in which threads run still
 //! differs. The environment variable `CHAOS_REQUESTS` sets the number of requests if no argument does.
 //!
@@ -20,6 +21,7 @@
 //! | `login_key.rs`, `proof_check.rs`, `nonces.rs`, `sends.rs` | the keys of logins, and the proofs of their requests |
 //! | `ledger.rs`, `access_token.rs`, `rotation.rs` | the servers' record of every token |
 //! | `monitor.rs`, `token_requests.rs` | checks of what the layer sends |
+//! | `tenants/` | the tenants: their server, their callers, and the checks that no token is mixed up |
 //! | `scenarios/` | promises with their own setup: tokens set and forgotten, rejections, `Retry-After: 0`, idle runtimes |
 //! | `clock.rs` | the clock that steps |
 //! | `run.rs`, `tally.rs`, `promises.rs`, `report.rs` | counters, and the report at the end |
@@ -64,6 +66,8 @@ mod scenarios;
 mod sends;
 #[path = "chaos/tally.rs"]
 mod tally;
+#[path = "chaos/tenants/mod.rs"]
+mod tenants;
 #[path = "chaos/token_faults.rs"]
 mod token_faults;
 #[path = "chaos/token_requests.rs"]
@@ -81,6 +85,7 @@ use fastrand::Rng;
 use login::Login;
 use promises::Promise;
 use run::Run;
+use tenants::TenantsSummary;
 use tokio::{runtime, task::JoinSet, time::interval};
 use tower::BoxError;
 
@@ -104,18 +109,22 @@ fn main() -> Result<(), BoxError> {
     let clock = Clock::new();
     let threads = clock.clone();
     let runtime = runtime::Builder::new_multi_thread().enable_all().on_thread_start(move || threads.enter()).build()?;
-    let (run, logins, elapsed) = runtime.block_on(runtime.spawn(all(seed, requests, clock)))??;
+    let (run, logins, elapsed, tenants) = runtime.block_on(runtime.spawn(all(seed, requests, clock)))??;
     drop(runtime);
 
     // The scenarios measure back-offs, so they use the system's clock.
     println!("\nscenarios");
     let runtime = runtime::Runtime::new()?;
     runtime.block_on(scenarios::run(&run));
-    report::print(&run, &logins, elapsed)
+    report::print(&run, &logins, elapsed, &tenants)
 }
 
-async fn all(seed: u64, requests: u64, clock: Arc<Clock>) -> Result<(Arc<Run>, Vec<Login>, Duration), BoxError> {
+type Ended = (Arc<Run>, Vec<Login>, Duration, TenantsSummary);
+
+async fn all(seed: u64, requests: u64, clock: Arc<Clock>) -> Result<Ended, BoxError> {
     let mut rng = Rng::with_seed(seed);
+    let of_tenants = requests / 2;
+    let requests = requests - of_tenants;
     let run = Run::new(clock.clone());
     let mut logins = Vec::new();
     for number in 0..LOGINS {
@@ -141,7 +150,9 @@ async fn all(seed: u64, requests: u64, clock: Arc<Clock>) -> Result<(Arc<Run>, V
     for login in &logins {
         login.wait_until_idle().await?;
     }
-    Ok((run, logins, start.elapsed()))
+    let elapsed = start.elapsed();
+    let tenants = tenants::run(&run, of_tenants, &mut rng).await?;
+    Ok((run, logins, elapsed, tenants))
 }
 
 async fn print_progress(run: Arc<Run>) {

@@ -27,9 +27,13 @@ pub(crate) enum Promise {
     RejectionsDelayNoOtherEndpoint,
     RetryAfterZeroIsBounded,
     IdleRuntimesDoNotBlockCallers,
+    TenantsAreNotMixedUp,
+    OneTokenRequestOfTenant,
+    NoOlderTokenOfTenant,
+    TenantsAreBounded,
 }
 
-pub(crate) const PROMISES: [(Promise, &str); 22] = [
+pub(crate) const PROMISES: [(Promise, &str); 26] = [
     (Promise::EveryRequestEnds, "every request has ended within 30 s"),
     (Promise::EveryRequestHasOutcome, "every request that was started has an outcome"),
     (Promise::LoginIsKept, "no login was lost"),
@@ -55,6 +59,10 @@ pub(crate) const PROMISES: [(Promise, &str); 22] = [
     (Promise::RejectionsDelayNoOtherEndpoint, "an endpoint that rejects every token did not delay another"),
     (Promise::RetryAfterZeroIsBounded, "`Retry-After: 0` caused no more token requests than the back-off allows"),
     (Promise::IdleRuntimesDoNotBlockCallers, "an idle runtime blocked no caller longer than the token timeout"),
+    (Promise::TenantsAreNotMixedUp, "no request of a tenant had the token of another"),
+    (Promise::OneTokenRequestOfTenant, "a tenant that was not forgotten never had two token requests in flight"),
+    (Promise::NoOlderTokenOfTenant, "no request of such a tenant was repeated with an older token"),
+    (Promise::TenantsAreBounded, "no more token cells than the maximum were kept when none was in use"),
 ];
 
 /// How many breaches of each promise are printed.

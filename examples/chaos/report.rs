@@ -11,6 +11,7 @@ use super::{
     promises::{PROMISES, Promise},
     run::Run,
     tally::Part,
+    tenants::TenantsSummary,
     token_server::NONCE_DEMANDED,
 };
 
@@ -19,7 +20,7 @@ use super::{
 /// # Errors
 ///
 /// When a promise was broken.
-pub(crate) fn print(run: &Run, logins: &[Login], elapsed: Duration) -> Result<(), BoxError> {
+pub(crate) fn print(run: &Run, logins: &[Login], elapsed: Duration, tenants: &TenantsSummary) -> Result<(), BoxError> {
     part(run, "requests, by outcome", Part::Requests);
     part(run, "events", Part::Events);
     part(run, "faults of the API", Part::ApiFaults);
@@ -53,10 +54,16 @@ pub(crate) fn print(run: &Run, logins: &[Login], elapsed: Duration) -> Result<()
     if begun != completed {
         run.broken(Promise::EveryRequestHasOutcome, format!("{begun} were started, and {completed} have ended"));
     }
-    println!("\ntotal");
-    line("requests", begun);
-    println!("  {:>9.1}  seconds", elapsed.as_secs_f64());
-    println!("  {:>9.0}  requests a second", begun as f64 / elapsed.as_secs_f64());
+    println!("\ntotal, of logins");
+    total(begun, elapsed);
+
+    part(run, "requests of tenants, by outcome", Part::Tenants);
+    part(run, "events of tenants", Part::TenantEvents);
+    for (name, count) in &tenants.lines {
+        line(name, *count);
+    }
+    println!("\ntotal, of tenants");
+    total(tenants.requests, tenants.elapsed);
 
     println!("\npromises");
     let mut broken = 0;
@@ -69,6 +76,12 @@ pub(crate) fn print(run: &Run, logins: &[Login], elapsed: Duration) -> Result<()
         broken += usize::from(breaches > 0);
     }
     if broken == 0 { Ok(()) } else { Err(format!("{broken} promises were broken").into()) }
+}
+
+fn total(requests: u64, elapsed: Duration) {
+    line("requests", requests);
+    println!("  {:>9.1}  seconds", elapsed.as_secs_f64());
+    println!("  {:>9.0}  requests a second", requests as f64 / elapsed.as_secs_f64());
 }
 
 fn max(logins: &[Login], of: impl Fn(&Login) -> usize) -> u64 {

@@ -19,6 +19,10 @@ pub(crate) enum Part {
     ApiFaults,
     /// Observations of the scenarios.
     Scenarios,
+    /// The outcomes of the requests of tenants.
+    Tenants,
+    /// Other observations of tenants.
+    TenantEvents,
 }
 
 type Name = Cow<'static, str>;
