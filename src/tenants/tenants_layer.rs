@@ -167,8 +167,9 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, T> TenantsLayer<K, T> {
 
     /// Returns a handle to the token of a key. Creates the cell if there is none.
     ///
-    /// While the handle exists, its cell is not dropped to keep the maximum, so the services of the layer use the same token. After
-    /// [`forget`](Self::forget), the handle refers to the removed cell.
+    /// While the handle exists, its cell is not dropped to keep the maximum, so the services of the layer use the same token. Its
+    /// clones and pending futures keep the cell, too. A receiver of [`Tokens::changes`] and a future of [`Tokens::keep_fresh`] do not: they end with
+    /// the cell, so keep a handle beside them. After [`forget`](Self::forget), the handle refers to the removed cell.
     ///
     /// ```
     /// use tower_oauth2::{Token, client::Client, grant::ClientCredentials, tenants::TenantsLayer};

@@ -17,6 +17,8 @@ mod names;
 mod recorded;
 mod secrets;
 mod spans;
+#[cfg(feature = "tenants")]
+mod tenants;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

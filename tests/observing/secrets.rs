@@ -25,7 +25,7 @@ const DEVICE_URL: &str = "https://auth.example.com/tenant/device?key=hunter2-que
 const API_URL: &str = "https://api.example.com/hunter2-path?key=hunter2-query";
 
 /// A server that repeats the request in each member of its response.
-async fn echo(request: http::Request<Body>, status: u16) -> Result<http::Response<Body>, BoxError> {
+pub(crate) async fn echo(request: http::Request<Body>, status: u16) -> Result<http::Response<Body>, BoxError> {
     if status == 0 {
         return Err("connection failed: hunter2".into());
     }

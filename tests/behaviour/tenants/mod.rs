@@ -1,9 +1,21 @@
 //! One token for each key: `TenantsLayer`.
 
 mod bound;
+mod churn;
 mod creation;
+mod destinations;
 mod destructors;
+mod forgetting;
+mod freshness;
+mod handles;
 mod keys;
 mod reconfigured;
+mod repeating;
+mod secrecy;
 mod separation;
+mod sharing;
+mod slow_tenant;
+mod subjects;
 mod support;
+mod tenant_options;
+mod transports;

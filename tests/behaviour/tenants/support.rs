@@ -90,6 +90,8 @@ pub(super) struct EchoServer(Arc<Mutex<Seen>>);
 struct Seen {
     /// The number of token requests of each client.
     issued: HashMap<String, usize>,
+    /// The clients whose token requests get no response.
+    hanging: HashSet<String>,
     /// The headers that the API rejects.
     rejected: HashSet<String>,
 }
@@ -107,6 +109,9 @@ impl EchoServer {
                 }
                 let client = client_of(&form(request).await);
                 let number = server.count(&client);
+                if server.0.lock().unwrap().hanging.contains(&client) {
+                    std::future::pending::<()>().await;
+                }
                 Ok(answer(200, token(&format!("{client}-{number}"), 3600)))
             }
         }))
@@ -126,6 +131,11 @@ impl EchoServer {
     /// Rejects a token from now on.
     pub(super) fn reject(&self, access_token: &str) {
         self.0.lock().unwrap().rejected.insert(format!("Bearer {access_token}"));
+    }
+
+    /// Does not respond to the token requests of a client.
+    pub(super) fn hang(&self, client: &str) {
+        self.0.lock().unwrap().hanging.insert(client.to_owned());
     }
 
     /// The number of token requests of a client.
