@@ -103,7 +103,8 @@ fn k4_no_lock_is_held_while_the_function_runs() {
             layer.forget(&Number(key / 2));
             assert!(layer.len() <= 32);
         }
-        leave.send(()).unwrap();
+        // The function may run again, because keys were forgotten meanwhile.
+        drop(leave);
         let handle = slow.join().unwrap();
         handle.set(Token::bearer("a").unwrap());
         assert_eq!(layer.tokens(&Number(0)).unwrap().peek().unwrap().access_token(), "a");
