@@ -67,7 +67,7 @@ mod waiters;
 mod watchdog;
 
 #[cfg(all(test, tower_oauth2_loom))]
-mod loom_models;
+pub(crate) mod loom_models;
 
 pub(crate) use self::acquire::Acquire;
 pub(crate) use self::bound_tokens::ProofCount;
@@ -75,6 +75,8 @@ pub(crate) use self::cached::{CachedError, CachedToken, Freshness};
 pub(crate) use self::fast_path::CachedHeader;
 pub(crate) use self::fresh_flag::FreshFlag;
 pub(crate) use self::max_wait::BoundedWait;
+#[cfg(feature = "tenants")]
+pub(crate) use self::reentrancy::is_in_grant;
 pub(crate) use self::timing::Timing;
 pub(crate) use self::token_cell::{Options, TokenCell, find_cell};
 pub use self::tokens::Tokens;

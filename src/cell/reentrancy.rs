@@ -21,6 +21,12 @@ pub(super) fn is_reentrant(cell: u32) -> bool {
     RUNNING.with(|running| running.borrow().contains(&cell))
 }
 
+/// Returns whether the caller runs inside the grant of any cell.
+#[cfg(feature = "tenants")]
+pub(crate) fn is_in_grant() -> bool {
+    RUNNING.with(|running| !running.borrow().is_empty())
+}
+
 /// Obtains a token from the grant of this cell.
 pub(super) async fn run_grant(cell: u32, grant: BoxGrant, cx: Context) -> Result<Token, Error> {
     let grant = &grant;

@@ -36,7 +36,7 @@ impl TokenCell {
         let (limits, stall_timeout) = (options.limits, StallTimeout::new(options.limits.timeout));
         // Weak, because the cell owns the task. A strong reference would be a cycle.
         let cell = Arc::downgrade(self);
-        let in_flight = InFlightGuard::start(self);
+        let (in_flight, is_tenant) = (InFlightGuard::start(self), self.is_tenant());
         let task = Task::new(self.waiters.clone(), stall_timeout.clone(), attempt.clone(), move |task| {
             Box::pin(async move {
                 let _in_flight = in_flight;
@@ -51,6 +51,7 @@ impl TokenCell {
                     .with_demand(attempt.demand.clone())
                     .with_intervention(attempt.intervention)
                     .with_sink(cell.clone())
+                    .with_tenant(is_tenant)
                     .with_stall_timeout(stall_timeout);
                 let work = async {
                     let result = run_grant(id, grant, context).await;
@@ -143,6 +144,13 @@ impl TokenCell {
 
     pub(crate) fn forget(&self) {
         self.update(|state, _, _, _| state.forget());
+        self.observer.record(&Event::TokenForgotten);
+    }
+
+    /// Forgets the token of a cell that is dropped. Unlike after [`forget`](Self::forget), a request that waits uses the stored login.
+    #[cfg(feature = "tenants")]
+    pub(crate) fn discard(&self) {
+        self.update(|state, _, _, _| state.discard());
         self.observer.record(&Event::TokenForgotten);
     }
 

@@ -222,6 +222,13 @@ impl<F: Clone> TokenState<F> {
         self.reset_failures();
     }
 
+    /// Forgets the token without the intention of a logout: a stored login is kept.
+    #[cfg(feature = "tenants")]
+    pub(super) fn discard(&mut self) {
+        self.forget();
+        self.intervention = None;
+    }
+
     /// Invalidates the access token. Its refresh token is kept.
     pub(super) fn invalidate(&mut self) {
         if self.newest.is_some() {

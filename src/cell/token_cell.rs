@@ -1,5 +1,7 @@
 //! The token cell: the state that the layer, its services and its handles share.
 
+#[cfg(feature = "tenants")]
+use std::sync::atomic::fence;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -55,6 +57,9 @@ pub(crate) struct TokenCell {
     pub(super) observer: Observer,
     /// Identifies the cell with its upper 32 bits. The generations of the tokens count up from it: see `registry`.
     base_generation: u64,
+    /// The hash of the key that the cell belongs to, if it is one of many.
+    #[cfg(feature = "tenants")]
+    owner: OnceLock<u64>,
 }
 
 /// The state that the lock protects. While the lock is held, no user code runs and nothing is awaited.
@@ -110,6 +115,8 @@ impl TokenCell {
                 transports: Transports::default(),
                 in_flight: AtomicUsize::new(0),
                 base_generation,
+                #[cfg(feature = "tenants")]
+                owner: OnceLock::new(),
             }
         });
         if let Some(token) = initial {
@@ -161,6 +168,20 @@ impl TokenCell {
     /// Sets the transport for all token requests.
     pub(crate) fn set_transport(&self, transport: Transport) {
         self.transports.set_fixed(transport);
+    }
+
+    /// Makes it the cell of the key with this hash. Returns `false` if it belongs to another one.
+    #[cfg(feature = "tenants")]
+    pub(crate) fn claim(&self, owner: u64) -> bool {
+        *self.owner.get_or_init(|| owner) == owner
+    }
+
+    /// Returns whether the cell is one of many, which belong to keys.
+    pub(super) fn is_tenant(&self) -> bool {
+        #[cfg(feature = "tenants")]
+        return self.owner.get().is_some();
+        #[cfg(not(feature = "tenants"))]
+        return false;
     }
 
     /// Adds the transports that many cells share. They are used if this cell has none of its own.
@@ -237,7 +258,12 @@ impl TokenCell {
     /// Returns whether a refresh is running, or something other than the `owned` references uses the cell: a handle, or a request that waits.
     #[cfg(feature = "tenants")]
     pub(crate) fn is_in_use(self: &Arc<Self>, owned: usize) -> bool {
-        Arc::strong_count(self) > owned || self.in_flight.load(Ordering::SeqCst) > 0
+        if Arc::strong_count(self) > owned {
+            return true;
+        }
+        // A handle may have started a refresh before it was dropped.
+        fence(Ordering::Acquire);
+        self.in_flight.load(Ordering::SeqCst) > 0
     }
 
     /// Returns the number of the cell. An address would not do: a grant can run longer than its cell exists, and another cell may get its address.

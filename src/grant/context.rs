@@ -40,6 +40,7 @@ pub struct Context {
     intervention: Option<Intervention>,
     sink: Option<Weak<dyn TokenSink>>,
     stall_timeout: Option<StallTimeout>,
+    is_tenant: bool,
 }
 
 /// The reason for which a grant is called.
@@ -123,6 +124,7 @@ impl Context {
             intervention: None,
             sink: None,
             stall_timeout: None,
+            is_tenant: false,
         }
     }
 
@@ -202,6 +204,15 @@ impl Context {
 
     pub(crate) fn sink(&self) -> Option<&Weak<dyn TokenSink>> {
         self.sink.as_ref()
+    }
+
+    /// Sets whether the token belongs to one of many tenants, whose grants may be alike.
+    pub(crate) fn with_tenant(self, is_tenant: bool) -> Self {
+        Self { is_tenant, ..self }
+    }
+
+    pub(in crate::grant) fn is_tenant(&self) -> bool {
+        self.is_tenant
     }
 
     /// Sets where the transport records a new refresh token of a response that is not usable otherwise.

@@ -97,6 +97,11 @@ impl Key {
         self.parts.into()
     }
 
+    /// Returns whether the key says whose token it is: that of a user with a name, or of the client.
+    pub(crate) fn has_owner(&self) -> bool {
+        self.parts.program || !self.parts.subject.is_empty()
+    }
+
     /// Returns an identifier of 43 letters, digits, `-` and `_`, which fits the name of a file or the key of a database row. It reveals
     /// nothing about the key.
     pub fn id(&self) -> &str {

@@ -45,13 +45,16 @@
 //! | --- | --- |
 //! | `tenants_layer` | the layer and its options |
 //! | `tenants_service`, `tenant_future` | the service, and the response future |
-//! | `map`, `creation_guard` | the cells by key, and which of them are dropped; a function that asks for the cell that it creates |
+//! | `map`, `creations`, `creation_guard` | the cells by key, and which of them are dropped; cells that are being created; a function that asks for the cell that it creates |
 //! | `tenant` | one cell, and what belongs to it |
 //! | `into_tenant` | what the function of the application returns for a key |
 //! | `subject` | a subject token as the key |
 
 mod creation_guard;
+mod creations;
 mod into_tenant;
+#[cfg(all(test, tower_oauth2_loom))]
+mod loom_models;
 mod map;
 mod subject;
 mod tenant;

@@ -55,12 +55,16 @@ use crate::{error::kind::ErrorKind, layer::OAuth2Layer};
 /// assert_eq!(error.kind(), ErrorKind::Configuration);
 /// ```
 ///
+/// `Hash` and `Eq` of the key are called with a lock held: they must neither panic nor use the layer.
+///
 /// # Security
 ///
 /// A request without a key fails. It never gets the token of another key. Use a type of your own as `K`, one that cannot represent a missing
 /// name: an empty string is a key like any other, and all requests with it share a token.
 ///
-/// Return a new grant or layer for each key. A clone of one layer for two keys would give them one token.
+/// Return a new grant or layer for each key. A clone of the layer of another key is an error, because both keys would have one token. For
+/// people with a [store](crate::docs::stores), call [`subject`](crate::grant::Persisted::subject) with the name of the person: without it
+/// the request fails, because two people could share one entry.
 ///
 /// Set the [`origin`](OAuth2Layer::origin) of the API on the layer that the function returns. Otherwise the token of a tenant is sent to every `https` host.
 #[must_use = "a layer does nothing until it wraps a service"]
@@ -83,6 +87,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> TenantsLayer<K> {
     ///
     /// An error of `f` is the error of that request. It is not cached: the next request of the key calls `f` again. If `f` panics, the request
     /// fails with [`ErrorKind::Panicked`]. `f` may use this layer for another key. For the same key it gets [`ErrorKind::Recursion`].
+    /// If `f` returns a clone of the layer of another key, that is [`ErrorKind::Configuration`].
     pub fn new<L: IntoTenant>(f: impl Fn(&K) -> Result<L, Error> + Send + Sync + 'static) -> Self {
         let map = TenantMap::new(Box::new(move |key| f(key).map(MakeTenant::into_tenant)));
         Self { map: Arc::new(map), route: ThroughInner }
@@ -204,7 +209,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, T> TenantsLayer<K, T> {
     /// keeps its entry: [`Persisted::clear`](crate::grant::Persisted::clear) removes it.
     pub fn forget(&self, key: &K) {
         if let Some(tenant) = self.map.remove(key) {
-            tenant.cell.forget();
+            tenant.cell.discard();
         }
     }
 

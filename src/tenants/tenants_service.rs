@@ -13,7 +13,7 @@ use super::map::TenantMap;
 use super::tenant::Tenant;
 use super::tenant_future::TenantFuture;
 use crate::authorize;
-use crate::cell::Freshness;
+use crate::cell::{Freshness, is_in_grant};
 use crate::error::{BoxError, Error, ErrorKind};
 use crate::extensions::NewerThan;
 use crate::future::ResponseFuture;
@@ -155,6 +155,10 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, T> SharedTenants<K, T> {
     fn find<B>(&self, request: &Request<B>) -> Result<Arc<Tenant>, Error> {
         match request.extensions().get::<K>() {
             Some(key) => self.map.find_or_create(key),
+            None if is_in_grant() => {
+                let why = "a grant has sent a request without a tenant through a `TenantsLayer`";
+                Err(Error::new(ErrorKind::Recursion, why))
+            }
             None => Err(no_tenant::<K>()),
         }
     }

@@ -14,6 +14,9 @@ use crate::token::Token;
 impl<G: Grant, S: TokenStore> Grant for Persisted<G, S> {
     async fn obtain(&self, cx: Context) -> Result<Token, Error> {
         self.check_subject()?;
+        if cx.is_tenant() {
+            self.check_tenant()?;
+        }
         if cx.resource_needs().is_some() {
             // The key of the entry has no resource, so that another API would get the token.
             let why = "call it on `ProtectedResource`, and not on the grant of `with_grant`";

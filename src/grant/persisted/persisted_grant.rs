@@ -236,6 +236,17 @@ impl<G, S: TokenStore> Persisted<G, S> {
         Ok(())
     }
 
+    /// Checks that the key names the tenant whose token it is. The grants of tenants are often alike.
+    pub(super) fn check_tenant(&self) -> Result<(), Error> {
+        if self.key().has_owner() {
+            return Ok(());
+        }
+        Err(Error::argument(
+            "persisted",
+            "the grant of a tenant needs `.persisted(store).subject(name)`: two tenants could share one entry of the store",
+        ))
+    }
+
     fn configure(self, change: impl FnOnce(&mut Coordinator<S>)) -> Self {
         let mut coordinator = (*self.coordinator).clone();
         change(&mut coordinator);

@@ -145,7 +145,7 @@ async fn a_conversion_for_the_body_of_the_inner_service() {
 /// The token request of a tenant is sent through the same layer: without a key, or with its own.
 #[tokio::test(start_paused = true)]
 async fn a_token_service_that_is_wrapped_by_the_same_layer() {
-    for (key, kind) in [(None, ErrorKind::Transport), (Some(Tenant("one")), ErrorKind::Recursion)] {
+    for key in [None, Some(Tenant("one"))] {
         let wrapped = Arc::new(OnceLock::<Client>::new());
         let by_mistake = wrapped.clone();
         let token_service = service_fn(move |mut request: Request<Body>| {
@@ -158,7 +158,7 @@ async fn a_token_service_that_is_wrapped_by_the_same_layer() {
         assert!(wrapped.set(Client::new(service.clone())).is_ok());
         let sent = tokio::time::timeout(Duration::from_secs(1), service.oneshot(request("one")));
         let error = ours(sent.await.expect("a deadlock").unwrap_err());
-        assert_eq!(error.kind(), kind, "{error:?}");
+        assert_eq!(error.kind(), ErrorKind::Recursion, "{error:?}");
     }
 }
 
