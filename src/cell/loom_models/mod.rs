@@ -13,5 +13,5 @@ mod flush;
 mod herd;
 mod rejecting;
 mod stalling;
-mod support;
+pub(crate) mod support;
 mod tasks;

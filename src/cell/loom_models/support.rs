@@ -19,11 +19,11 @@ use crate::token::Token;
 use crate::transport::Transport;
 
 /// Checks a model of two threads, or of three of which one does little.
-pub(super) fn model(check: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn model(check: impl Fn() + Send + Sync + 'static) {
     bounded(4, check);
 }
 
-pub(super) fn bounded(preemptions: usize, check: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn bounded(preemptions: usize, check: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
     builder.max_branches = 10_000;
@@ -38,7 +38,7 @@ struct ResponseGate {
 }
 
 /// The server of a model. Each refresh waits for its response, and the token is the number of the refresh.
-pub(super) struct ModelServer {
+pub(crate) struct ModelServer {
     gate: Mutex<ResponseGate>,
     /// Locked at the end of each poll, so that loom can run other threads there, as during a real poll.
     pause: Mutex<()>,
@@ -46,12 +46,12 @@ pub(super) struct ModelServer {
 }
 
 impl ModelServer {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { gate: Mutex::default(), pause: Mutex::new(()), refreshes: AtomicUsize::new(0) })
     }
 
     /// Responds to the pending token requests, and to all later ones.
-    pub(super) fn respond(&self) {
+    pub(crate) fn respond(&self) {
         let wakers = {
             let mut gate = lock(&self.gate);
             gate.is_open = true;
@@ -60,7 +60,7 @@ impl ModelServer {
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
-    pub(super) async fn response(self: Arc<Self>) {
+    pub(crate) async fn response(self: Arc<Self>) {
         let mut request = None;
         poll_fn(|cx| {
             let (is_open, previous) = {
@@ -80,28 +80,28 @@ impl ModelServer {
     }
 
     /// Lets loom run other threads.
-    pub(super) fn pause(&self) {
+    pub(crate) fn pause(&self) {
         drop(lock(&self.pause));
     }
 
     /// Returns how many refreshes have sent a token request.
-    pub(super) fn refreshes(&self) -> usize {
+    pub(crate) fn refreshes(&self) -> usize {
         self.refreshes.load(Ordering::SeqCst)
     }
 
     /// Creates a cell whose refreshes obtain the tokens "1", "2" and so on.
-    pub(super) fn cell(self: &Arc<Self>) -> Arc<TokenCell> {
+    pub(crate) fn cell(self: &Arc<Self>) -> Arc<TokenCell> {
         self.cell_with(|number| Token::bearer(number.to_string()))
     }
 
     /// Creates a cell whose refreshes fail, without a back-off.
-    pub(super) fn failing_cell(self: &Arc<Self>) -> Arc<TokenCell> {
+    pub(crate) fn failing_cell(self: &Arc<Self>) -> Arc<TokenCell> {
         let cell = self.cell_with(|_| Err(Error::new(ErrorKind::Overloaded, "")));
         cell.set_options(|options| options.timing.max_backoff = Duration::ZERO);
         cell
     }
 
-    pub(super) fn cell_with(
+    pub(crate) fn cell_with(
         self: &Arc<Self>,
         result: impl Fn(usize) -> Result<Token, Error> + Copy + Send + Sync + 'static,
     ) -> Arc<TokenCell> {
@@ -119,7 +119,7 @@ impl ModelServer {
     }
 }
 
-pub(super) fn transport() -> Transport {
+pub(crate) fn transport() -> Transport {
     let unused = tower::service_fn(async |_| {
         Ok::<_, std::io::Error>(http::Response::new(http_body_util::Empty::<bytes::Bytes>::new()))
     });
@@ -127,7 +127,7 @@ pub(super) fn transport() -> Transport {
 }
 
 /// Gets a token as [`Tokens::get`](crate::Tokens::get) does, or an error.
-pub(super) async fn get(cell: Arc<TokenCell>) -> Result<String, ErrorKind> {
+pub(crate) async fn get(cell: Arc<TokenCell>) -> Result<String, ErrorKind> {
     loop {
         match cell.acquire(None, || None) {
             Acquire::Token(token) => return Ok(token.token.access_token().to_owned()),
@@ -141,7 +141,7 @@ pub(super) async fn get(cell: Arc<TokenCell>) -> Result<String, ErrorKind> {
 }
 
 /// Returns the result of a wait that was not superseded.
-pub(super) fn result(waited: &Waited) -> Result<&str, ErrorKind> {
+pub(crate) fn result(waited: &Waited) -> Result<&str, ErrorKind> {
     match waited {
         Waited::Token(token) => Ok(token.token.access_token()),
         Waited::Failed(error) => Err(error.error.kind()),
@@ -150,7 +150,7 @@ pub(super) fn result(waited: &Waited) -> Result<&str, ErrorKind> {
 }
 
 /// Acquires a token, and returns the future that waits for it.
-pub(super) fn begin_wait(cell: &Arc<TokenCell>) -> WaitFuture {
+pub(crate) fn begin_wait(cell: &Arc<TokenCell>) -> WaitFuture {
     match cell.acquire(None, || None) {
         Acquire::Wait(waiter) => waiter,
         _ => panic!("the caller does not wait"),
@@ -158,30 +158,35 @@ pub(super) fn begin_wait(cell: &Arc<TokenCell>) -> WaitFuture {
 }
 
 /// Returns the running refresh task.
-pub(super) fn running(cell: &TokenCell) -> Arc<Task> {
+pub(crate) fn running(cell: &TokenCell) -> Arc<Task> {
     lock(&cell.locked).state.running_task().cloned().expect("a refresh task")
 }
 
+/// Returns the future with which a runtime polls a task.
+pub(crate) fn runtime_task(task: &Arc<Task>) -> impl Future<Output = ()> + use<> {
+    task.runtime_task()
+}
+
 /// Creates a refresh task that was not spawned yet.
-pub(super) fn new_task(cell: &Arc<TokenCell>, reason: grant::Reason) -> Arc<Task> {
+pub(crate) fn new_task(cell: &Arc<TokenCell>, reason: grant::Reason) -> Arc<Task> {
     cell.update(|state, options, _, _| cell.new_task(state, options, reason, transport(), CallerSpan::current()))
 }
 
-pub(super) fn peek(cell: &TokenCell) -> Option<String> {
+pub(crate) fn peek(cell: &TokenCell) -> Option<String> {
     cell.peek().map(|token| token.access_token().to_owned())
 }
 
-pub(super) fn bearer(token: &str) -> Token {
+pub(crate) fn bearer(token: &str) -> Token {
     Token::bearer(token).unwrap()
 }
 
 /// Sets the token "old", and returns its generation.
-pub(super) fn set_old(cell: &TokenCell) -> u64 {
+pub(crate) fn set_old(cell: &TokenCell) -> u64 {
     cell.set(bearer("old"));
     cell.with_valid(|token| token.generation).unwrap()
 }
 
 /// Polls once.
-pub(super) fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+pub(crate) fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
 }
