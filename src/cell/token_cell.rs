@@ -263,7 +263,8 @@ impl TokenCell {
         }
         // A handle may have started a refresh before it was dropped.
         fence(Ordering::Acquire);
-        self.in_flight.load(Ordering::SeqCst) > 0
+        // It writes, so that it reads the newest value, even in a model, to which the reference count is unknown.
+        self.in_flight.fetch_add(0, Ordering::SeqCst) > 0
     }
 
     /// Returns the number of the cell. An address would not do: a grant can run longer than its cell exists, and another cell may get its address.
