@@ -50,7 +50,13 @@ pub fn signed(value: f64) -> String {
 }
 
 pub fn one_decimal(value: f64) -> String {
-    if value.is_nan() { "–".into() } else { format!("{value:.1}") }
+    let text = format!("{value:.1}");
+    match &*text {
+        "NaN" => "–".into(),
+        // A small negative number.
+        "-0.0" => "0.0".into(),
+        _ => text,
+    }
 }
 
 pub fn two_decimals(value: f64) -> String {
