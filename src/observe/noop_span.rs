@@ -1,7 +1,7 @@
 //! Replaces `span` if `tracing` is not enabled.
 
+use super::cell_names::CellNames;
 use super::event_data::RefreshCause;
-use super::subject::Subject;
 
 pub(super) struct Span;
 
@@ -10,7 +10,7 @@ impl Span {
         Self
     }
 
-    pub(super) fn of_refresh(_subject: &Subject, _cause: RefreshCause, _caller: &Self) -> Self {
+    pub(super) fn of_refresh(_names: &CellNames, _cause: RefreshCause, _caller: &Self) -> Self {
         Self
     }
 
