@@ -142,7 +142,7 @@ impl TokenCell {
         self.observer.record(&Event::TokenSet);
     }
 
-    pub(crate) fn forget(&self) {
+    pub(super) fn forget(&self) {
         self.update(|state, _, _, _| state.forget());
         self.observer.record(&Event::TokenForgotten);
     }
