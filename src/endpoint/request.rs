@@ -35,7 +35,7 @@ impl TokenEndpoint {
         let fetched = secret.as_ref().map(Secret::expose);
         form.secrets().chain(self.client.secret()).chain(fetched).for_each(|secret| secrets.add(secret));
         secrets.add_headers(&headers);
-        secrets.add_query(uri);
+        secrets.add_query(uri.query());
 
         let mut request = Request::new(form.encode());
         *request.method_mut() = Method::POST;

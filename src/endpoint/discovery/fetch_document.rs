@@ -8,16 +8,13 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::cache_control;
+use super::shown_identifier::shown_identifier;
 use crate::clock;
 use crate::endpoint::protocol_headers;
 use crate::endpoint::request_secrets::RequestSecrets;
 use crate::endpoint::{classify, response, response_body, retry_after};
 use crate::error::{Error, ErrorKind};
-use crate::text::{printable, repeats_secret};
 use crate::transport::Transport;
-
-/// The maximum length of an identifier of a document in an error, so that the reasons of the other addresses are shown too.
-const MAX_IDENTIFIER_SHOWN: usize = 128;
 
 /// A JSON object that was received, and how long it is kept.
 pub(super) struct JsonDocument {
@@ -60,7 +57,7 @@ impl JsonDocument {
         }
         // The server may repeat the key in the query of its address.
         let mut secrets = RequestSecrets::default();
-        secrets.add_query(&uri);
+        secrets.add_query(uri.query());
         let response = response_body::decoded(response, http.max_response_size(), now, &secrets.texts());
         let response = response.map_err(|error| match error.kind() {
             ErrorKind::Malformed => Unusable::Other(error.context().to_owned()),
@@ -73,10 +70,7 @@ impl JsonDocument {
 
     /// Returns an identifier of the document for an error.
     pub(super) fn shown(&self, identifier: &str) -> String {
-        match repeats_secret(identifier, &self.secrets.texts()) {
-            true => "(one that cannot be printed)".to_owned(),
-            false => printable(identifier, MAX_IDENTIFIER_SHOWN),
-        }
+        shown_identifier(identifier, &self.secrets)
     }
 }
 

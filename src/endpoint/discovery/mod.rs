@@ -8,6 +8,7 @@
 //! | `metadata`, `endpoint_member`, `private_host` | the document, its endpoints, and the hosts that it may not name |
 //! | `fetch_document`, `fetch_metadata` | the request for one document, and requests to the addresses until one has the document of the issuer |
 //! | `resource_metadata`, `resource_address` | the document of a protected resource, and its addresses |
+//! | `shown_identifier` | how errors print an identifier that a document contains |
 //! | `metadata_cache`, `cache_control` | one document for all clones of an issuer, fetched by one caller at a time |
 
 mod cache_control;
@@ -21,6 +22,7 @@ mod metadata_cache;
 mod private_host;
 mod resource_address;
 mod resource_metadata;
+mod shown_identifier;
 mod well_known;
 
 pub(crate) use self::endpoint_member::EndpointMember;

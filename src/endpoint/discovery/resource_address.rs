@@ -7,12 +7,10 @@ use url::Url;
 use super::issuer::Issuer;
 use super::metadata::{AddressRules, endpoint_url};
 use super::private_host::is_private;
+use super::shown_identifier::shown_identifier;
+use crate::endpoint::request_secrets::RequestSecrets;
 use crate::error::Error;
 use crate::into_url::{self, WithoutQuery};
-use crate::text::printable;
-
-/// How many characters of an issuer an error shows.
-const MAX_ISSUER_SHOWN: usize = 128;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
@@ -77,7 +75,7 @@ impl ResourceId {
         let checked = endpoint_url(&issuer.into(), self.rules()).map_err(str::to_owned);
         checked.and_then(|_| Issuer::new(issuer).map_err(|error| error.context().to_owned())).map_err(|why| {
             let resource = WithoutQuery(&self.text);
-            let issuer = printable(issuer, MAX_ISSUER_SHOWN);
+            let issuer = self.shown(issuer);
             Error::malformed(format!(
                 "the metadata of the resource {resource:?} lists an authorization server that cannot be used, `{issuer}`: {why}"
             ))
@@ -98,6 +96,13 @@ impl ResourceId {
         // Servers of MCP 2025-03-26 publish the metadata of an issuer with a path at the root of its origin.
         let is_here = move |other: &str| Url::parse(other).is_ok_and(|other| other.origin() == origin);
         Ok(found.dangerous_accept_issuer(is_here))
+    }
+
+    /// Returns an identifier that a document has, for an error. The server may repeat the key in the query of the resource.
+    pub(crate) fn shown(&self, identifier: &str) -> String {
+        let mut secrets = RequestSecrets::default();
+        secrets.add_query(self.url.query());
+        shown_identifier(identifier, &secrets)
     }
 
     pub(crate) fn as_str(&self) -> &str {

@@ -154,7 +154,8 @@ impl ResourceMetadata {
         let resource = document.members.get("resource").and_then(Value::as_str);
         let resource = resource.ok_or_else(|| "the document has no `resource`".to_owned())?.to_owned();
         if resource != expected && !id.accepts_parent(&resource) {
-            let shown = document.shown(&resource);
+            // The server may repeat the key of its own address, or that of the resource.
+            let shown = id.shown(&document.shown(&resource));
             return Err(format!(
                 "the document is that of the resource `{shown}`, and not of `{:?}`; the two are compared exactly",
                 WithoutQuery(expected)
@@ -210,9 +211,10 @@ fn texts(members: &Map<String, Value>, name: &str) -> Option<Vec<String>> {
 /// Prints of the other members only the names.
 impl fmt::Debug for ResourceMetadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let servers: Vec<_> = self.authorization_servers.iter().map(|issuer| WithoutQuery(issuer)).collect();
         f.debug_struct("ResourceMetadata")
             .field("resource", &WithoutQuery(&self.resource))
-            .field("authorization_servers", &self.authorization_servers)
+            .field("authorization_servers", &servers)
             .field("scopes_supported", &self.scopes_supported)
             .field("members", &self.members.keys().collect::<Vec<_>>())
             .finish()

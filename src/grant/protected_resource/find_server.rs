@@ -5,11 +5,9 @@ use crate::endpoint::{Issuer, ResourceLookup, ResourceMetadata};
 use crate::error::{Error, ErrorKind};
 use crate::grant::{Context, Reason};
 use crate::scope;
-use crate::text::printable;
 
-/// How many issuers an error shows, and how many characters of each.
+/// How many issuers an error shows.
 const MAX_ISSUERS_SHOWN: usize = 8;
-const MAX_ISSUER_SHOWN: usize = 128;
 
 impl ProtectedResource {
     /// Finds the authorization server for the next token.
@@ -115,7 +113,8 @@ impl ProtectedResource {
             let why = format!("the metadata of the resource `{resource:?}` lists no authorization server");
             return Error::malformed(why);
         }
-        let shown: Vec<String> = listed.iter().take(MAX_ISSUERS_SHOWN).map(|issuer| shown(issuer)).collect();
+        let shown: Vec<String> =
+            listed.iter().take(MAX_ISSUERS_SHOWN).map(|issuer| format!("`{}`", resource.shown(issuer))).collect();
         let why = format!(
             "`accept_issuer` accepts none of the authorization servers of the resource `{resource:?}`: {}",
             shown.join(", ")
@@ -127,10 +126,6 @@ impl ProtectedResource {
 /// Returns whether the metadata may be as before: the server could not be reached, or is overloaded.
 fn is_outage(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::Overloaded)
-}
-
-fn shown(issuer: &str) -> String {
-    format!("`{}`", printable(issuer, MAX_ISSUER_SHOWN))
 }
 
 /// Returns the union of the scopes, in which each name occurs once.

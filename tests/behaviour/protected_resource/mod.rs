@@ -10,6 +10,7 @@ mod migration;
 mod options;
 mod registered_clients;
 mod registration;
+mod repeated_keys;
 mod scopes;
 mod servers;
 mod shared_stores;
