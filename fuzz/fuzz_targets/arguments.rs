@@ -19,9 +19,9 @@ use tower_oauth2::transport::Transport;
 use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token};
 use tower_oauth2_fuzz::{
     Fields, Placeholders, Request, SECRET, ServerResponse, TOKEN_URL, contains_secret, error_text, form,
-    in_virtual_time,
+    in_virtual_time, is_bare, is_safe,
 };
-use url::{Host, Url};
+use url::Url;
 
 const PLACEHOLDERS: Placeholders<'_> = Placeholders(&[("$SECRET", SECRET)]);
 
@@ -165,8 +165,7 @@ fn endpoint(text: &str) -> Option<Url> {
 }
 
 fn bare(url: Url) -> Option<Url> {
-    let is_bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-    (matches!(url.scheme(), "http" | "https") && is_bare).then_some(url)
+    is_bare(&url).then_some(url)
 }
 
 /// Converts a WebSocket address, because its handshake is an HTTP request to the same server.
@@ -176,20 +175,6 @@ fn as_http(text: &str) -> Option<Url> {
         Some(tls @ ("" | "s")) => Url::parse(&format!("http{tls}{}", &url.as_str()[url.scheme().len()..])).ok(),
         _ => Some(url),
     }
-}
-
-/// Returns whether requests to this address are encrypted or stay on this machine.
-fn is_safe(url: &Url) -> bool {
-    let is_loopback = match url.host() {
-        Some(Host::Domain(name)) => {
-            let name = name.strip_suffix('.').unwrap_or(name);
-            name == "localhost" || name.ends_with(".localhost")
-        }
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    };
-    url.scheme() == "https" || is_loopback
 }
 
 fn grant() -> ClientCredentials {

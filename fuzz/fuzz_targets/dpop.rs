@@ -80,8 +80,10 @@ fn check_address(uri: &Uri) {
         Ok(proof) => proof,
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Configuration);
-            let has_port = uri.authority().is_some_and(|authority| authority.as_str().contains(':'));
-            assert!(!is_web || uri.host().is_none_or(str::is_empty) || has_port, "{uri}: {error}");
+            // A port, or text after the brackets of an IPv6 address, which `Uri` accepts.
+            let follows_host =
+                uri.authority().and_then(|authority| authority.as_str().rsplit('@').next()) != uri.host();
+            assert!(!is_web || uri.host().is_none_or(str::is_empty) || follows_host, "{uri}: {error}");
             return dpop.observe(uri, &nonce("n"));
         }
     };

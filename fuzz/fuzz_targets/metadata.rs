@@ -9,7 +9,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,10 +26,10 @@ use tower_oauth2::form::Form;
 use tower_oauth2::transport::Transport;
 use tower_oauth2::{Error, ErrorKind};
 use tower_oauth2_fuzz::{
-    Ending, Placeholders, Request, Response, SECRET, SECRET_PREFIX, ServerResponse, contains_secret, error_text, form,
-    in_virtual_time, sections,
+    Ending, Placeholders, Request, Response, SECRET, ServerResponse, can_be_sent, check_address_error, contains_secret,
+    error_text, form, in_virtual_time, is_bare, is_private, is_public_name, is_safe, issuer_addresses, sections,
 };
-use url::{Host, Url};
+use url::Url;
 
 /// The key in the query of the metadata's address.
 const KEY: &str = "hunter2-key";
@@ -99,7 +98,7 @@ fn issuer(text: &str, metadata_url: &str) -> Option<Issuer> {
             issuer
         }
         Err(error) => {
-            check_argument_error(&error, url.as_ref(), "issuer");
+            check_address_error(&error, url.as_ref(), "issuer");
             return None;
         }
     };
@@ -115,7 +114,7 @@ fn issuer(text: &str, metadata_url: &str) -> Option<Issuer> {
             Some(issuer)
         }
         Err(error) => {
-            check_argument_error(&error, url.as_ref(), "metadata_url");
+            check_address_error(&error, url.as_ref(), "metadata_url");
             None
         }
     }
@@ -125,16 +124,6 @@ fn issuer(text: &str, metadata_url: &str) -> Option<Issuer> {
 fn with_key(metadata_url: &str) -> String {
     let separator = if metadata_url.contains('?') { '&' } else { '?' };
     format!("{metadata_url}{separator}key={KEY}")
-}
-
-fn check_argument_error(error: &Error, url: Option<&Url>, name: &str) {
-    let text = error_text(error);
-    assert!(text.contains(name), "{text}");
-    match url {
-        // The error names the host.
-        Some(url) => assert!(error.kind() == ErrorKind::Cleartext && !is_safe(url), "{text}"),
-        None => assert!(error.kind() == ErrorKind::Configuration && !text.contains(SECRET_PREFIX), "{text}"),
-    }
 }
 
 /// The server, and what it expects of a fetch of the metadata.
@@ -160,20 +149,12 @@ struct Expected {
 
 impl Server {
     fn new(issuer: &str, metadata_url: &str) -> Self {
-        let url = Url::parse(issuer).unwrap();
-        let origin = url.origin().ascii_serialization();
-        let path = url.path().strip_suffix('/').unwrap_or(url.path());
-        let (oauth, openid) = ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration");
         let mut addresses = if metadata_url.is_empty() {
-            vec![format!("{origin}{oauth}{path}"), format!("{origin}{openid}{path}")]
+            issuer_addresses(&Url::parse(issuer).unwrap())
         } else {
             vec![Url::parse(&with_key(metadata_url)).unwrap().into()]
         };
-        if metadata_url.is_empty() && !path.is_empty() {
-            addresses.push(format!("{origin}{path}{openid}"));
-        }
-        // Some addresses are valid in a `Url`, but not in a `Uri`.
-        addresses.retain(|address| Uri::try_from(address).is_ok());
+        addresses.retain(|address| can_be_sent(address));
         let (responses, sent) = (VecDeque::new(), Vec::new());
         Self { issuer: issuer.to_owned(), addresses, responses, sent, token_endpoint: None }
     }
@@ -286,13 +267,14 @@ fn check_endpoints(metadata: &Metadata, document: &Value, issuer: &str) {
     ] {
         let url = document[name].as_str().and_then(|text| Url::parse(text).ok());
         // An address that is too long for a `Uri` cannot receive a request.
-        let url = url.filter(|url| is_bare(url) && is_safe(url) && Uri::try_from(url.as_str()).is_ok());
-        let is_of_public_issuer = is_public_name(&Url::parse(issuer).unwrap());
+        let url = url.filter(|url| is_bare(url) && is_safe(url) && can_be_sent(url.as_str()));
+        let issuer = Url::parse(issuer).unwrap();
         if let Some(found) = found {
             assert_eq!(url.as_ref(), Some(found), "{name}");
-            assert!(!is_of_public_issuer || !is_private(found), "{name}: {found}");
+            assert!(!is_public_name(&issuer) || !is_private(found), "{name}: {found}");
         } else {
-            assert!(url.is_none_or(|url| is_of_public_issuer && !is_public_name(&url)), "{name}");
+            // The rules of the crate decide about addresses that are no names.
+            assert!(url.is_none_or(|url| !is_private(&issuer) && !is_public_name(&url)), "{name}");
         }
     }
     for (name, value) in document.as_object().unwrap() {
@@ -317,40 +299,4 @@ async fn send_token_request(issuer: &Issuer, metadata: &Metadata, http: &Transpo
 
 fn kind_of(outcome: &Result<Arc<Metadata>, Error>) -> Option<ErrorKind> {
     outcome.as_ref().err().map(Error::kind)
-}
-
-/// Returns whether an address has only parts that the address of an endpoint may have.
-fn is_bare(url: &Url) -> bool {
-    let is_bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-    matches!(url.scheme(), "http" | "https") && is_bare
-}
-
-/// Returns whether requests to this address are encrypted or stay on this machine.
-fn is_safe(url: &Url) -> bool {
-    let is_loopback = match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        _ => !is_public_name(url),
-    };
-    url.scheme() == "https" || is_loopback
-}
-
-/// Returns whether the host is a name other than `localhost` and its subdomains (RFC 6761 §6.3).
-fn is_public_name(url: &Url) -> bool {
-    let Some(Host::Domain(name)) = url.host() else { return false };
-    let name = name.strip_suffix('.').unwrap_or(name);
-    name != "localhost" && !name.ends_with(".localhost")
-}
-
-/// Returns whether the host is surely not public: `localhost`, or a loopback, private or link-local address.
-fn is_private(url: &Url) -> bool {
-    let ip = match url.host() {
-        Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
-        Some(Host::Ipv6(ip)) => ip.to_canonical(),
-        _ => return !is_public_name(url),
-    };
-    match ip {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_unspecified(),
-    }
 }
