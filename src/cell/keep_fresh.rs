@@ -33,7 +33,7 @@ enum NextStep {
 
 impl TokenCell {
     /// Waits until no refresh and no save is running.
-    pub(super) async fn flush(self: &Arc<Self>) {
+    pub(crate) async fn flush(self: &Arc<Self>) {
         let mut wakeup = self.waiters.subscribe();
         poll_fn(|cx| {
             loop {

@@ -267,6 +267,12 @@ impl TokenCell {
         self.in_flight.fetch_add(0, Ordering::SeqCst) > 0
     }
 
+    /// Returns whether a refresh or a save is running.
+    #[cfg(feature = "tenants")]
+    pub(crate) fn is_refreshing(&self) -> bool {
+        self.in_flight.load(Ordering::SeqCst) > 0
+    }
+
     /// Returns the number of the cell. An address would not do: a grant can run longer than its cell exists, and another cell may get its address.
     pub(super) fn id(&self) -> u32 {
         registry::cell_number(self.base_generation)

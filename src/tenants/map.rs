@@ -132,7 +132,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> TenantMap<K> {
         if !created.cell.claim(hash) {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                "the function of `TenantsLayer::new` has returned a clone of the layer of another key: make a new layer for each key",
+                "the function of `TenantsLayer::new` has returned a clone of the layer of another key or of another `TenantsLayer`: make a new layer for each key",
             ));
         }
         created.adopt(lock(&self.name).as_deref(), &self.transports);
@@ -148,6 +148,12 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> TenantMap<K> {
             self.cells.get().and_then(|cells| cells.remove(key))
         };
         removed.map(|(_, tenant)| tenant)
+    }
+
+    /// Returns the cells of which a refresh or a save is running.
+    pub(super) fn refreshing(&self) -> Vec<Arc<Tenant>> {
+        let cells = self.cells.get().into_iter().flat_map(Cache::iter);
+        cells.map(|(_, tenant)| tenant).filter(|tenant| tenant.cell.is_refreshing()).collect()
     }
 
     pub(super) fn len(&self) -> usize {

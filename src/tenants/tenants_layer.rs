@@ -87,7 +87,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> TenantsLayer<K> {
     ///
     /// An error of `f` is the error of that request. It is not cached: the next request of the key calls `f` again. If `f` panics, the request
     /// fails with [`ErrorKind::Panicked`]. `f` may use this layer for another key. For the same key it gets [`ErrorKind::Recursion`].
-    /// If `f` returns a clone of the layer of another key, that is [`ErrorKind::Configuration`].
+    /// If `f` returns a clone of the layer of another key or of another `TenantsLayer`, that is [`ErrorKind::Configuration`].
     pub fn new<L: IntoTenant>(f: impl Fn(&K) -> Result<L, Error> + Send + Sync + 'static) -> Self {
         let map = TenantMap::new(Box::new(move |key| f(key).map(MakeTenant::into_tenant)));
         Self { map: Arc::new(map), route: ThroughInner }
@@ -210,6 +210,34 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, T> TenantsLayer<K, T> {
     pub fn forget(&self, key: &K) {
         if let Some(tenant) = self.map.remove(key) {
             tenant.cell.discard();
+        }
+    }
+
+    /// Waits until no refresh and no save to a store is running, for all keys. It starts neither, and creates no cell.
+    ///
+    /// A program that exits drops the refreshes that are running. With refresh tokens that rotate, logins can then be lost: see
+    /// [stores](crate::docs::stores#the-gap). So call this after the last request, before `main` returns. It does not wait for a refresh that
+    /// starts meanwhile, nor for a cell that [`forget`](Self::forget) has removed.
+    ///
+    /// ```
+    /// # use tower_oauth2::{client::Client, grant::ClientCredentials, tenants::TenantsLayer};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let tenants = TenantsLayer::new(|id: &u64| {
+    /// #     ClientCredentials::new("https://auth.example.com/token", Client::basic(format!("tenant-{id}"), "secret"))
+    /// # });
+    /// // At the end of `main`:
+    /// tenants.flush().await;
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// The future can be dropped at any time. It also waits for logins, until the people have logged in: limit the wait with
+    /// `tokio::time::timeout`.
+    pub async fn flush(&self) {
+        for tenant in self.map.refreshing() {
+            tenant.cell.flush().await;
         }
     }
 

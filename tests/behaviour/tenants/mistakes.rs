@@ -28,6 +28,17 @@ async fn k2_a_clone_of_the_layer_of_another_key_is_an_error() {
     layer.tokens(&Tenant("one")).unwrap();
 }
 
+/// Each layer has its own maximum and function, so a cell belongs to one of them.
+#[tokio::test(start_paused = true)]
+async fn k2_a_clone_of_a_layer_of_another_tenants_layer_is_an_error() {
+    let shared = OAuth2Layer::new(grant(&Tenant("one")).unwrap());
+    let [first, second] = [shared.clone(), shared].map(|shared| tenants(move |_| Ok(shared.clone())));
+    first.tokens(&Tenant("one")).unwrap();
+    let error = second.tokens(&Tenant("one")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.to_string().contains("another `TenantsLayer`"), "{error}");
+}
+
 /// Otherwise two users could get the same entry of the store.
 #[tokio::test(start_paused = true)]
 async fn k13_a_stored_login_names_its_user() {

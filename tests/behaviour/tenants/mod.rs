@@ -5,6 +5,7 @@ mod churn;
 mod creation;
 mod destinations;
 mod destructors;
+mod flushing;
 mod forgetting;
 mod forgotten_logins;
 mod freshness;
