@@ -76,6 +76,25 @@ fn futures_are_send() {
     let _ = of_a_grant;
 }
 
+/// Like [`OAuth2`], a service with a token for each tenant can be shared. Its future need not be pinned if the inner one need not be.
+#[cfg(feature = "tenants")]
+#[test]
+fn types_of_tenants_are_shared_and_their_futures_are_send() {
+    use tower_oauth2::route::{ThroughService, WithBody};
+    use tower_oauth2::tenants::{Subject, TenantFuture, Tenants, TenantsLayer};
+
+    fn share_unpinned<T: Send + Sync + Clone + Unpin + 'static>() {}
+    fn send_unpinned<T: Send + Unpin + 'static>() {}
+    share_unpinned::<Subject>();
+    share_unpinned::<TenantsLayer<Subject>>();
+    share_unpinned::<TenantsLayer<String, ThroughService>>();
+    share_unpinned::<TenantsLayer<u64, WithBody<fn()>>>();
+    share_unpinned::<Tenants<(), Subject>>();
+    share_unpinned::<Tenants<(), Subject, ThroughService>>();
+    send_unpinned::<TenantFuture<std::future::Ready<()>, (), Body>>();
+    send_unpinned::<ResponseFuture<std::future::Ready<()>, (), Body>>();
+}
+
 /// The inner service must be `Send`, but not `Sync`.
 #[test]
 fn the_inner_service_need_not_be_sync() {

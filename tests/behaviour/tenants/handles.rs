@@ -1,5 +1,6 @@
 //! K10: a handle and the layer use the same cell while the handle exists.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tower_oauth2::tenants::TenantsLayer;
@@ -121,4 +122,24 @@ async fn k10_a_handle_has_the_options_of_its_tenant() {
             assert_eq!(handle.authorize(&mut request).await.unwrap(), key == host);
         }
     }
+}
+
+/// A clone of the layer that the function has returned counts like a handle.
+#[tokio::test(start_paused = true)]
+async fn k10_a_layer_that_the_program_keeps_keeps_its_cell() {
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let layer = TenantsLayer::new({
+        let kept = kept.clone();
+        move |key: &Number| {
+            let layer = OAuth2Layer::new(numbered_grant(key)?);
+            kept.lock().unwrap().push(layer.clone());
+            Ok(layer)
+        }
+    });
+    let layer = layer.max_tenants(2).unwrap();
+    (0..5).for_each(|key| drop(layer.tokens(&Number(key)).unwrap()));
+    assert_eq!(layer.len(), 5);
+    kept.lock().unwrap().clear();
+    layer.tokens(&Number(5)).unwrap();
+    assert!(layer.len() <= 2);
 }

@@ -5,13 +5,17 @@ mod churn;
 mod creation;
 mod destinations;
 mod destructors;
+mod extremes;
 mod flushing;
 mod forgetting;
 mod forgotten_logins;
 mod freshness;
+#[cfg(feature = "tonic")]
+mod grpc_calls;
 mod handles;
 mod keys;
 mod mistakes;
+mod nested;
 mod reconfigured;
 mod repeating;
 mod secrecy;
