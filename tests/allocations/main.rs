@@ -1,6 +1,9 @@
 //! With a fresh token, a request allocates no more than with a static header (`AddAuthorization` of `tower_http`). A compressed response
 //! does not exhaust the memory.
 
+#[cfg(feature = "tenants")]
+mod tenants;
+
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::task::{Context, Poll, Waker};
@@ -24,8 +27,11 @@ fn no_op(request: Request<Body>) -> Ready<Result<Response<Body>, Infallible>> {
 
 /// Returns the allocations of `poll_ready`, `call` and the response of one request, without those of the request itself.
 fn allocations<S: Service<Request<Body>>>(service: &mut S) -> u64 {
-    let mut cx = Context::from_waker(Waker::noop());
-    let mut request = Some(Request::get("https://api.example.com/").body(Body::default()).unwrap());
+    allocations_of(Request::get("https://api.example.com/").body(Body::default()).unwrap(), service)
+}
+
+fn allocations_of<S: Service<Request<Body>>>(request: Request<Body>, service: &mut S) -> u64 {
+    let (mut cx, mut request) = (Context::from_waker(Waker::noop()), Some(request));
     let counted = measure(|| {
         assert!(matches!(service.poll_ready(&mut cx), Poll::Ready(Ok(()))));
         if let Some(request) = request.take() {
