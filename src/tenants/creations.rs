@@ -2,12 +2,11 @@
 
 use crate::sync::{Mutex, lock};
 
-/// Records the cells that are being created, and counts the insertions.
+/// Records the cells that are being created, and numbers them.
 #[derive(Default)]
 pub(super) struct Creations {
     running: Vec<Creation>,
     next: u64,
-    inserted: u64,
 }
 
 struct Creation {
@@ -30,12 +29,6 @@ impl Creations {
             creation.is_outdated = true;
         }
     }
-
-    /// Returns the number of insertions, including this one.
-    pub(super) fn count_insertion(&mut self) -> u64 {
-        self.inserted += 1;
-        self.inserted
-    }
 }
 
 impl<'a> CreationEntry<'a> {
@@ -48,6 +41,11 @@ impl<'a> CreationEntry<'a> {
         Self { id, creations }
     }
 
+    /// Returns the number of the creation.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Returns whether the key was forgotten since the creation began. The caller holds the lock.
     pub(super) fn is_outdated(&self, locked: &Creations) -> bool {
         locked.running.iter().any(|creation| creation.id == self.id && creation.is_outdated)
@@ -57,5 +55,20 @@ impl<'a> CreationEntry<'a> {
 impl Drop for CreationEntry<'_> {
     fn drop(&mut self) {
         lock(self.creations).running.retain(|creation| creation.id != self.id);
+    }
+}
+
+#[cfg(all(test, not(tower_oauth2_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_creation_that_has_ended_leaves_nothing() {
+        let creations = Mutex::<Creations>::default();
+        let one = CreationEntry::begin(&creations, 1);
+        drop(CreationEntry::begin(&creations, 2));
+        assert_eq!(lock(&creations).running.len(), 1);
+        drop(one);
+        assert!(lock(&creations).running.is_empty());
     }
 }

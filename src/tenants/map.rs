@@ -95,10 +95,10 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> TenantMap<K> {
         loop {
             attempts += 1;
             let creation = CreationEntry::begin(&self.creations, hash);
-            let created = self.make(key, hash)?;
+            let created = self.make(&shared_key, hash)?;
             // Declared before the lock is taken, so that the dropped cells are dropped after it is released.
             let mut dropped = DroppedCells::default();
-            let mut creations = lock(&self.creations);
+            let creations = lock(&self.creations);
             // If `forget` was called meanwhile, the cell may have the old configuration.
             if creation.is_outdated(&creations) && attempts < MAX_ATTEMPTS {
                 continue;
@@ -112,19 +112,17 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> TenantMap<K> {
                 }
                 GuardResult::Timeout => continue,
             };
-            let inserted = creations.count_insertion();
             drop(creations);
-            drop(dropped);
-            if Arc::ptr_eq(&found, &created) {
-                created.cell.report_initial();
-            }
-            drop_excess(cells, inserted);
+            // A cell that was not inserted reports its end before the other one reports its token.
+            drop((dropped, created));
+            found.cell.report_initial();
+            drop_excess(cells, creation.id());
             return Ok(found);
         }
     }
 
     /// Calls the function of the application. The map is not locked meanwhile, so that the function may use the layer.
-    fn make(&self, key: &K, hash: u64) -> Result<Arc<Tenant>, Error> {
+    fn make(&self, key: &Arc<K>, hash: u64) -> Result<Arc<Tenant>, Error> {
         let created = {
             let _guard = CreationGuard::enter(std::ptr::from_ref(self).addr(), key)?;
             Arc::new(catch_panic(|| (self.make)(key))??)
@@ -183,12 +181,12 @@ fn new_cells<K: Hash + Eq>(max: usize, hasher: KeyHasher) -> CellMap<K> {
 }
 
 /// Drops cells that are no longer in use, if there are more than the maximum. An insertion drops those of its shard only, and only those that
-/// were not in use then. `inserted` counts the insertions.
-fn drop_excess<K: Hash + Eq>(cells: &CellMap<K>, inserted: u64) {
+/// were not in use then. `creation` is the number of the creation.
+fn drop_excess<K: Hash + Eq>(cells: &CellMap<K>, creation: u64) {
     let capacity = cells.capacity();
     let excess = (cells.len() as u64).saturating_sub(capacity);
-    // It visits all cells, so with thousands of them in use beyond the maximum it does not run for each insertion.
-    if excess > 0 && inserted.is_multiple_of(1 + excess / 1024) {
+    // It visits all cells, so with thousands of them in use beyond the maximum it does not run for each creation.
+    if excess > 0 && creation.is_multiple_of(1 + excess / 1024) {
         cells.set_capacity(capacity);
     }
 }
