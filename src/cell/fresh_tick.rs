@@ -83,6 +83,14 @@ mod tests {
         }
     }
 
+    /// A mocked clock may be advanced by an hour at any moment.
+    #[cfg(feature = "test-util")]
+    #[test]
+    fn there_are_no_ticks_under_a_mocked_clock() {
+        let _entered = crate::clock::mock::Clock::new().enter();
+        assert_eq!(ticker::use_tick(), current_tick::STOPPED);
+    }
+
     #[test]
     fn no_token_is_fresh_without_a_tick() {
         let fresh = FreshTick::default();

@@ -33,6 +33,15 @@ impl Registry {
             }
         }
     }
+
+    /// Removes a cell. Releases memory after many cells were dropped.
+    fn remove(&mut self, number: u32) -> Option<Weak<AnyCell>> {
+        let removed = self.cells.remove(&number);
+        if self.cells.len() < self.cells.capacity() / 4 {
+            self.cells.shrink_to_fit();
+        }
+        removed
+    }
 }
 
 /// Adds a cell. Returns its base generation: the number of the cell in the upper bits, and zero in the lower ones.
@@ -46,14 +55,8 @@ pub(super) fn sequence_number(generation: u64) -> u64 {
 }
 
 pub(super) fn remove(generation: u64) {
-    let mut registry = registry();
-    let cells = &mut registry.cells;
-    let removed = cells.remove(&cell_number(generation));
-    if cells.len() < cells.capacity() / 4 {
-        // Release memory after many cells were dropped.
-        cells.shrink_to_fit();
-    }
-    drop(registry);
+    // Dropped after the lock is released.
+    let removed = registry().remove(cell_number(generation));
     drop(removed);
 }
 
@@ -97,6 +100,16 @@ mod tests {
     }
 
     #[test]
+    fn k14_dropped_cells_leave_no_memory() {
+        let mut registry = Registry::default();
+        let numbers: Vec<_> = (0..10_000).map(|_| registry.insert(Weak::<u8>::new())).collect();
+        for number in numbers {
+            assert!(registry.remove(number).is_some());
+        }
+        assert!(registry.cells.is_empty() && registry.cells.capacity() < 100, "{}", registry.cells.capacity());
+    }
+
+    #[test]
     fn a_cell_is_found_by_the_generation_of_its_tokens_until_it_is_dropped() {
         let [one, two] = [(); 2].map(|()| TokenCell::new(grant_fn(async |_| Token::bearer("unused"))));
         let [of_one, of_two] = [&one, &two].map(|cell| {
@@ -109,6 +122,7 @@ mod tests {
         assert!(find_cell(of_one).is_some_and(|cell| Arc::ptr_eq(&cell, &one)));
         drop(one);
         assert!(find_cell(of_one).is_none());
+        assert!(!super::registry().cells.contains_key(&cell_number(of_one)), "the number is kept");
         assert!(find_cell(of_two).is_some_and(|cell| Arc::ptr_eq(&cell, &two)));
     }
 }

@@ -107,6 +107,16 @@ fn ticker() -> MutexGuard<'static, Ticker> {
 mod tests {
     use super::*;
 
+    #[cfg(feature = "tenants")]
+    #[test]
+    fn a_ticker_that_was_stopped_does_not_use_a_number_again() {
+        let tick = use_tick();
+        while current_tick::get() != STOPPED {
+            std::thread::sleep(TICK / 10);
+        }
+        assert!(use_tick() > tick);
+    }
+
     #[test]
     fn a_flag_is_cleared_at_the_next_tick_and_then_the_ticker_stops() {
         for _ in 0..2 {

@@ -92,4 +92,13 @@ mod tests {
         transports.add(&Arc::new(transport(4)));
         assert_eq!(newest(&transports), Some(format!("{:?}", transport(3))));
     }
+
+    #[test]
+    fn k14_services_that_were_dropped_leave_no_entry() {
+        let transports = Transports::default();
+        for _ in 0..100 {
+            transports.add(&Arc::new(transport(1)));
+        }
+        assert_eq!(lock(&transports.0).services.len(), 1);
+    }
 }

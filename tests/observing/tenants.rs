@@ -61,6 +61,18 @@ async fn the_name_of_a_tenant_is_used_before_the_one_of_the_layer() {
     assert_eq!(series.map(|line| line.rsplit_once(' ').unwrap().1).collect::<Vec<_>>(), ["2"], "{text}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_initial_token_of_a_tenant_is_recorded() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    let initial = Token::bearer("initial").unwrap().with_expires_in(Duration::from_secs(3600));
+    let layer = TenantsLayer::new(move |_: &Person| Ok(grant()?.token(initial.clone()))).name("gateway");
+    layer.tokens(&person("one")).unwrap();
+    let text = recorder.handle().render();
+    let expiry = text.lines().find(|line| line.starts_with("tower_oauth2_token_expiry_timestamp_seconds{"));
+    assert!(expiry.is_some_and(|line| line.contains("gateway") && !line.ends_with(" 0")), "{text}");
+}
+
 /// Runs a layer with this key through many situations.
 async fn run<K, L>(key: K, make: impl Fn(&K) -> Result<L, Error> + Send + Sync + 'static)
 where
@@ -77,9 +89,11 @@ where
             let _ = service.clone().oneshot(get(API_URL)).await;
             pass(Duration::from_secs(350)).await;
         }
-        let _ = layer.tokens(&key).unwrap().refresh().await;
+        if let Ok(tokens) = layer.tokens(&key) {
+            let _ = tokens.refresh().await;
+            tokens.set(Token::bearer("hunter2-token").unwrap());
+        }
     }
-    layer.tokens(&key).unwrap().set(Token::bearer("hunter2-token").unwrap());
     layer.forget(&key);
 }
 
@@ -99,10 +113,7 @@ async fn keys_and_subjects_are_not_recorded_at_any_level() {
         TokenExchange::new(TOKEN_URL, client, token_type::ACCESS_TOKEN, user.clone())
     })
     .await;
-    run(person("panic"), |key: &Person| -> Result<ClientCredentials, Error> {
-        if key.0.contains("panic") { grant() } else { panic!("{key:?}") }
-    })
-    .await;
+    run(person("panic"), |key: &Person| -> Result<ClientCredentials, Error> { panic!("{key:?}") }).await;
     let text = log.text() + &recorder.handle().render();
     for public in ["oauth2.token", "token obtained", "refresh failed", "token rejected", "token forgotten"] {
         assert!(text.contains(public), "{public} was not recorded: the test searches the wrong text\n{text}");

@@ -58,6 +58,22 @@ async fn k4_a_thousand_keys_cause_a_thousand_token_requests() {
     assert_eq!((server.all_issued(), layer.len()), (1000, 1000));
 }
 
+#[tokio::test(start_paused = true)]
+async fn k4_the_function_is_not_called_for_a_key_that_has_a_cell() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = calls.clone();
+    let layer = TenantsLayer::new(move |key: &Number| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        numbered_grant(key)
+    });
+    let service = EchoServer::default().service(&layer);
+    for _ in 0..3 {
+        sent_with(&service, Number(1)).await.unwrap();
+        layer.tokens(&Number(1)).unwrap();
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
 /// All threads run the function for one key at the same time. One cell stays, and all handles are its handles.
 #[test]
 fn k4_of_cells_that_are_created_at_the_same_time_one_stays() {

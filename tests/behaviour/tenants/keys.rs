@@ -49,6 +49,18 @@ async fn k1_a_request_without_a_key_is_an_error_that_names_the_type() {
     assert_eq!(layer.len(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn k1_a_request_without_a_key_does_not_get_the_token_of_the_last_request() {
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct OwnKey;
+
+    let layer = TenantsLayer::new(|_: &OwnKey| numbered_grant(&Number(1)));
+    let service = EchoServer::default().service(&layer);
+    sent_with(&service, OwnKey).await.unwrap();
+    let error = ours(service.oneshot(get(API_URL)).await.unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+}
+
 /// The only cell has a token, also for an API to which the token must not be sent.
 #[tokio::test(start_paused = true)]
 async fn k1_a_request_without_a_key_is_an_error_whatever_it_needs() {

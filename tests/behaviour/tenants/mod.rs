@@ -1,6 +1,7 @@
 //! One token for each key: `TenantsLayer`.
 
 mod bound;
+mod cells_of_requests;
 mod churn;
 mod creation;
 mod destinations;
@@ -14,6 +15,7 @@ mod freshness;
 mod grpc_calls;
 mod handles;
 mod keys;
+mod large_bound;
 mod mistakes;
 mod nested;
 mod reconfigured;

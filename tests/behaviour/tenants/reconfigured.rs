@@ -7,7 +7,7 @@ use tower_oauth2::client::Client;
 use tower_oauth2::grant::ClientCredentials;
 use tower_oauth2::tenants::TenantsLayer;
 
-use super::support::{Tenant, mock_service, request, spawn, tenants};
+use super::support::{Tenant, grant, mock_service, request, spawn, tenants};
 use crate::support::{TOKEN_URL, answer, token};
 
 type LaterLayer = Arc<OnceLock<TenantsLayer<Tenant>>>;
@@ -50,4 +50,46 @@ async fn a_function_that_forgets_its_key_each_time_ends() {
     layer.tokens(&Tenant("acme")).unwrap();
     assert!((2..=8).contains(&calls.load(Ordering::SeqCst)));
     assert_eq!(layer.len(), 1);
+}
+
+#[test]
+fn k7_forget_during_a_creation_does_not_concern_other_keys() {
+    let (later, calls) = (LaterLayer::default(), Arc::new(AtomicUsize::new(0)));
+    let (itself, counter) = (later.clone(), calls.clone());
+    let layer = tenants(move |tenant: &Tenant| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        itself.get().unwrap().forget(&Tenant("another"));
+        grant(tenant)
+    });
+    later.set(layer.clone()).unwrap();
+    layer.tokens(&Tenant("acme")).unwrap();
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+/// The function creates the cell of another key before or after its own key is forgotten.
+#[test]
+fn k7_of_a_creation_within_another_the_forgotten_one_is_repeated() {
+    for forgets_first in [true, false] {
+        let (later, called) = (LaterLayer::default(), Arc::new(Mutex::new(Vec::new())));
+        let (itself, calls) = (later.clone(), called.clone());
+        let layer = tenants(move |tenant: &Tenant| {
+            let is_first = calls.lock().unwrap().is_empty();
+            calls.lock().unwrap().push(tenant.0);
+            if is_first {
+                let layer = itself.get().unwrap();
+                let forget = |now: bool| {
+                    if now {
+                        layer.forget(tenant)
+                    }
+                };
+                forget(forgets_first);
+                layer.tokens(&Tenant("inner"))?;
+                forget(!forgets_first);
+            }
+            grant(tenant)
+        });
+        later.set(layer.clone()).unwrap();
+        layer.tokens(&Tenant("outer")).unwrap();
+        assert_eq!(*called.lock().unwrap(), ["outer", "inner", "outer"], "{forgets_first}");
+    }
 }

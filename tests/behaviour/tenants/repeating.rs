@@ -10,9 +10,9 @@ use tower_oauth2::retry::{RetryUnauthorized, TokenRejected};
 
 use super::support::{
     EchoServer, Number, Tenant, client_of, grant, header_in, mock_service, numbered, request, request_to, sent_with,
-    tenants,
+    spawn, tenants,
 };
-use crate::support::{API_URL, Body, TOKEN_URL, answer, authorization, pass, token};
+use crate::support::{API_URL, Body, TOKEN_URL, answer, authorization, pass, spawn_refresh, token};
 
 fn post(tenant: &'static str) -> Request<Body> {
     let mut request = Request::post(API_URL).body(Body::from("hello")).unwrap();
@@ -26,16 +26,19 @@ async fn k11_the_repeated_request_has_its_key_and_a_newer_token() {
     let inner = server.service(&layer);
     let plain = RetryLayer::new(RetryUnauthorized::new()).layer(inner.clone());
     let buffered = RetryLayer::new(RetryUnauthorized::new().buffered(1024)).layer(inner.clone());
-    let replayed =
-        RetryLayer::new(RetryUnauthorized::new().replay(|body: &Body| Some(body.clone()))).layer(inner.clone());
-    for tenant in ["one", "two", "three"] {
+    let copy = |body: &Body| Some(body.clone());
+    let replayed = RetryLayer::new(RetryUnauthorized::new().replay(copy)).layer(inner.clone());
+    let only_replayed = RetryLayer::new(RetryUnauthorized::new().replay_only(copy)).layer(inner.clone());
+    let names = ["one", "two", "three", "four"];
+    for tenant in names {
         sent_with(&inner, Tenant(tenant)).await.unwrap();
         server.reject(&format!("{tenant}-1"));
     }
     assert_eq!(header_in(plain.oneshot(request("one")).await.unwrap()).await, "Bearer one-2");
     assert_eq!(header_in(buffered.oneshot(post("two")).await.unwrap()).await, "Bearer two-2");
     assert_eq!(header_in(replayed.oneshot(post("three")).await.unwrap()).await, "Bearer three-2");
-    assert_eq!(["one", "two", "three"].map(|tenant| server.issued(tenant)), [2, 2, 2]);
+    assert_eq!(header_in(only_replayed.oneshot(post("four")).await.unwrap()).await, "Bearer four-2");
+    assert_eq!(names.map(|tenant| server.issued(tenant)), [2, 2, 2, 2]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,6 +129,29 @@ async fn k11_a_mark_of_another_cell_has_no_effect() {
     rejected.prepare_retry(&mut of_two);
     assert_eq!(header_in(service.clone().oneshot(of_two).await.unwrap()).await, "Bearer two-1");
     assert_eq!(server.issued("two"), 1);
+}
+
+/// A refresh of its own cell runs meanwhile.
+#[tokio::test(start_paused = true)]
+async fn k11_a_request_with_a_mark_of_another_cell_does_not_wait() {
+    let layer = tenants(grant);
+    let handles = ["one", "two"].map(|tenant| layer.tokens(&Tenant(tenant)).unwrap());
+    for (handle, token) in handles.iter().zip(["one", "two"]) {
+        handle.set(Token::bearer(token).unwrap());
+    }
+    let (service, mut server) = mock_service(&layer);
+    let rejected = tokio::spawn(service.clone().oneshot(request("two")));
+    let (_, respond) = server.next().await;
+    respond.send_response(answer(401, ""));
+    let mark = rejected.await.unwrap().unwrap().extensions().get::<TokenRejected>().unwrap().clone();
+    let (_, _of_two) = server.token_request().await;
+    let _refresh = spawn_refresh(&handles[0]);
+    let (_, _of_one) = server.token_request().await;
+    let mut marked = request("one");
+    mark.prepare_retry(&mut marked);
+    let sent = spawn(&service, marked);
+    assert_eq!(server.next_authorization().await.unwrap(), "Bearer one");
+    assert_eq!(sent.await.unwrap().unwrap(), 200);
 }
 
 /// A newer token that has arrived meanwhile is used at once, and one that has not is awaited although the old one is fresh.

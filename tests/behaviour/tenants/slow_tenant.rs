@@ -10,7 +10,7 @@ use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_oauth2::tenants::TenantsLayer;
 use tower_oauth2::{Error, ErrorKind};
 
-use super::support::{EchoServer, Number, grant, header_in, numbered_grant, request, request_to, tenants};
+use super::support::{EchoServer, Number, Tenant, grant, header_in, numbered_grant, request, request_to, tenants};
 use crate::support::{API_URL, Body, get, ours, pass};
 
 type Response = http::Response<Body>;
@@ -77,6 +77,20 @@ async fn k5_a_request_that_waits_holds_no_permit() {
     is_waiting(slow).await;
 }
 
+/// The services exist as long as their requests wait.
+#[tokio::test(start_paused = true)]
+async fn k5_a_service_whose_request_waits_holds_no_permit() {
+    let server = server();
+    let limited = tenants(grant).token_service(server.inner()).layer(ConcurrencyLimit::new(server.inner(), 1));
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        let mut service = limited.clone();
+        let sent = service.ready().await.unwrap().call(request("slow"));
+        waiting.push((service, sent));
+        send_others(&limited).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn k5_with_a_token_service_the_only_permit_is_free() {
     let server = server();
@@ -96,7 +110,8 @@ async fn k5_a_request_that_fails_releases_its_permit() {
     });
     let limited = layer.layer(ConcurrencyLimit::new(server().inner(), 1));
     let mut kept = Vec::new();
-    for request in [get(API_URL), request("failing"), request("panicking")] {
+    let cleartext = request_to("http://api.example.com/", Tenant("one"));
+    for request in [get(API_URL), request("failing"), request("panicking"), cleartext] {
         // The service stays, and is not ready afterwards.
         let mut service = limited.clone();
         service.ready().await.unwrap().call(request).await.unwrap_err();

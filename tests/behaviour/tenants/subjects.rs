@@ -76,6 +76,13 @@ async fn k6_each_of_many_requests_gets_the_token_of_its_subject() {
     assert_eq!((exchanged.len(), exchanged.iter().collect::<HashSet<_>>().len()), (100, 100));
 }
 
+#[tokio::test(start_paused = true)]
+async fn k6_the_token_is_not_changed() {
+    let (_, service, exchanged) = service();
+    let _ = sent_with(&service, Subject::new(" an+na%3D/&= ")).await;
+    assert_eq!(*exchanged.lock().unwrap(), [" an+na%3D/&= "]);
+}
+
 /// The exchange of an expired token sends the same subject again.
 #[tokio::test(start_paused = true)]
 async fn k6_an_expired_token_is_exchanged_again() {
@@ -107,6 +114,9 @@ fn k6_subjects_are_equal_if_their_tokens_are() {
     assert_eq!(state.hash_one(&one), state.hash_one(&same));
     assert_ne!(state.hash_one(&one), state.hash_one(&other));
     assert_eq!(HashSet::from([one, same, other]).len(), 2);
+    // Their hashes begin with every byte.
+    let first = Subject::new("0");
+    assert!((1..5000).all(|number| Subject::new(number.to_string()) != first));
 }
 
 #[test]

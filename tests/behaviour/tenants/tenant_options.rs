@@ -33,6 +33,25 @@ async fn a_header_of_the_request_is_kept_unless_the_tenant_overrides_it() {
     }
 }
 
+/// A token that was accepted is attached before the headers are checked.
+#[tokio::test(start_paused = true)]
+async fn a_request_with_a_header_of_its_own_does_not_carry_the_token_beside_it() {
+    let layer = tenants(grant);
+    layer.tokens(&Tenant("one")).unwrap().set(Token::bearer("a").unwrap());
+    let (service, mut server) = mock_service(&layer);
+    for header in ["Bearer a", "Basic eDp5"] {
+        let mut request = request("one");
+        if header.starts_with("Basic") {
+            request.headers_mut().insert("authorization", header.parse().unwrap());
+        }
+        let sent = spawn(&service, request);
+        let (request, respond) = server.next().await;
+        assert_eq!(request.headers().get_all("authorization").iter().collect::<Vec<_>>(), [header]);
+        respond.send_response(answer(200, ""));
+        sent.await.unwrap().unwrap();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_scheme_and_a_header_of_their_own() {
     let layer = tenants(|tenant| {
