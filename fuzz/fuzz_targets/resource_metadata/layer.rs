@@ -127,6 +127,8 @@ impl Application {
         let is_possible = match error.kind() {
             // `accept_issuer` accepts none.
             ErrorKind::Configuration => self.servers.lock().options.accept,
+            // A password is no login of a person.
+            ErrorKind::LoginRequired => self.servers.lock().demands_login,
             ErrorKind::Transport
             | ErrorKind::Timeout
             | ErrorKind::Overloaded

@@ -77,6 +77,8 @@ impl Servers {
         }
         if is_resource && response.has_status() {
             let challenges = Challenge::parse(&response.headers);
+            let mut errors = challenges.iter().filter_map(Challenge::error);
+            state.demands_login |= errors.any(|error| error == "insufficient_user_authentication");
             let named = challenges.iter().filter_map(Challenge::resource_metadata);
             let named: Vec<_> = named.filter_map(|named| state.resource.named(named).0).map(String::from).collect();
             state.named.extend(named);

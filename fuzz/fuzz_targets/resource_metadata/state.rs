@@ -50,6 +50,8 @@ pub(crate) struct State {
     pub(crate) tokens: usize,
     /// The number of requests to the resource with a token.
     pub(crate) requests_with_token: usize,
+    /// Whether a challenge of the resource demands another login (RFC 9470).
+    pub(crate) demands_login: bool,
 }
 
 impl State {
@@ -66,6 +68,7 @@ impl State {
             refresh_tokens: BTreeMap::new(),
             tokens: 0,
             requests_with_token: 0,
+            demands_login: false,
         }
     }
 
