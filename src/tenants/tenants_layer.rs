@@ -99,7 +99,8 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, T> TenantsLayer<K, T> {
     /// Sets the maximum number of token cells. The default is 10 000.
     ///
     /// Beyond the maximum, the cells that were used least are dropped. A cell in use is kept: a request is under way, a refresh is running, or a
-    /// [`Tokens`] handle exists. So there may be more cells for a while; the next cell that is created restores the maximum.
+    /// [`Tokens`] handle exists. So there may be more cells for a while; the next cell that is created restores the maximum. With thousands of cells
+    /// in use beyond the maximum, it takes longer to create one, because all of them are checked.
     ///
     /// From 2048 on, the map consists of up to 64 parts of equal size, and the maximum is rounded down to a multiple of their number. The first part may be full when the
     /// map has a few percent less than the maximum. So set a maximum above the number of keys that are in use at the same time.
