@@ -80,6 +80,7 @@ pub(crate) use self::reentrancy::is_in_grant;
 pub(crate) use self::timing::Timing;
 pub(crate) use self::token_cell::{Options, TokenCell, find_cell};
 pub use self::tokens::Tokens;
+pub(crate) use self::transports::ServiceTransport;
 #[cfg(feature = "tenants")]
 pub(crate) use self::transports::Transports;
 pub(crate) use self::wait_future::Waited;

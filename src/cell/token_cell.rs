@@ -15,7 +15,7 @@ use super::refresh_task::RefreshTask;
 use super::registry;
 use super::state::TokenState;
 use super::timing::Timing;
-use super::transports::Transports;
+use super::transports::{ServiceTransport, Transports};
 use super::waiters::Waiters;
 use crate::catch_panic::catch_panic;
 use crate::clock::{self, Now};
@@ -190,9 +190,9 @@ impl TokenCell {
         self.transports.share(shared);
     }
 
-    /// Adds the transport of a service. Handles use it until the service is dropped.
-    pub(crate) fn add_transport(&self, transport: &Arc<Transport>) {
-        self.transports.add(transport);
+    /// Registers the transport of a service. Handles use it until the service is dropped.
+    pub(crate) fn register_transport(&self, service: &ServiceTransport, transport: impl FnOnce() -> Transport) {
+        self.transports.register(service, transport);
     }
 
     /// Changes the state, and wakes the waiters.

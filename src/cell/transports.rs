@@ -1,6 +1,6 @@
 //! The transports for token requests that a handle or a rejection starts, without a service of the caller.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use crate::sync::{Mutex, lock};
 use crate::transport::Transport;
@@ -19,6 +19,17 @@ struct TransportList {
     shared: Option<Arc<Transports>>,
 }
 
+/// Holds the transport of a service for all of its clones. It is dropped with the last of them.
+#[derive(Default)]
+pub(crate) struct ServiceTransport(OnceLock<Arc<Transport>>);
+
+impl ServiceTransport {
+    #[inline]
+    pub(crate) fn is_registered(&self) -> bool {
+        self.0.get().is_some()
+    }
+}
+
 impl Transports {
     /// Sets the transport of the layer. It is used instead of the services' transports.
     pub(crate) fn set_fixed(&self, transport: Transport) {
@@ -26,8 +37,19 @@ impl Transports {
         drop(previous);
     }
 
+    /// Adds the transport of a service, unless it is registered already.
+    #[inline]
+    pub(crate) fn register(&self, service: &ServiceTransport, transport: impl FnOnce() -> Transport) {
+        if !service.is_registered() {
+            let transport = Arc::new(transport());
+            if service.0.set(transport.clone()).is_ok() {
+                self.add(&transport);
+            }
+        }
+    }
+
     /// Adds the transport of a service. It is used until the service is dropped.
-    pub(crate) fn add(&self, transport: &Arc<Transport>) {
+    fn add(&self, transport: &Arc<Transport>) {
         let mut list = lock(&self.0);
         list.services.retain(|service| service.strong_count() > 0);
         list.services.push(Arc::downgrade(transport));

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::authorize::{AuthorizePolicy, FastPolicy, SharedPolicy};
-use crate::cell::{BoundedWait, CachedError, CachedHeader, CachedToken, FreshFlag, TokenCell, Tokens};
+use crate::cell::{
+    BoundedWait, CachedError, CachedHeader, CachedToken, FreshFlag, ServiceTransport, TokenCell, Tokens,
+};
 use crate::route::ThroughInner;
-use crate::transport::Transport;
 
 /// A service that attaches a token to its requests. Created by [`OAuth2Layer`](crate::OAuth2Layer).
 ///
@@ -61,8 +62,8 @@ pub(crate) struct ServiceState<T> {
     pub(super) route: T,
     /// The flag of `cell`, which the fast path reads directly.
     pub(super) fresh: Arc<FreshFlag>,
-    /// The transport for token requests of handles. It is set by the first `poll_ready`, and dropped with the last clone of the service.
-    transport: OnceLock<Arc<Transport>>,
+    /// The transport for token requests of handles. The first `poll_ready` registers it.
+    pub(super) transport: ServiceTransport,
     /// The policy for handles of this service.
     handle_policy: SharedPolicy,
 }
@@ -111,7 +112,7 @@ impl<S, G, T> OAuth2<S, G, T> {
 
 impl<T> ServiceState<T> {
     pub(crate) fn new(cell: Arc<TokenCell>, handle_policy: SharedPolicy, route: T) -> Arc<Self> {
-        let (policy, fresh, transport) = (handle_policy.load(), cell.fresh.clone(), OnceLock::new());
+        let (policy, fresh, transport) = (handle_policy.load(), cell.fresh.clone(), ServiceTransport::default());
         let fast_policy = policy.fast();
         Arc::new(Self { cell, policy, fast_policy, route, fresh, transport, handle_policy })
     }
@@ -119,21 +120,6 @@ impl<T> ServiceState<T> {
     /// Returns whether requests are sent without a token now, because no server has demanded one.
     pub(super) fn sends_without_token(&self) -> bool {
         self.cell.generation_without_token(&self.policy, None).is_some()
-    }
-
-    /// Registers the transport of this service for token requests of handles.
-    pub(super) fn register_transport(&self, transport: impl FnOnce() -> Transport) {
-        if !self.has_registered_transport() {
-            let transport = Arc::new(transport());
-            if self.transport.set(transport.clone()).is_ok() {
-                self.cell.add_transport(&transport);
-            }
-        }
-    }
-
-    #[inline]
-    pub(super) fn has_registered_transport(&self) -> bool {
-        self.transport.get().is_some()
     }
 }
 

@@ -53,7 +53,7 @@ impl<S, G, T> OAuth2<S, G, T> {
         T: TokenRoute<S, B>,
     {
         let (shared, inner) = (&self.shared, &self.inner);
-        shared.register_transport(|| shared.route.transport(inner));
+        shared.cell.register_transport(&shared.transport, || shared.route.transport(inner));
         let transport = || Some(shared.route.transport(inner));
         match shared.cell.check_freshness() {
             Freshness::Fresh => true,

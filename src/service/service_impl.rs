@@ -26,7 +26,7 @@ where
         if !self.has_token {
             // The fast path requires that the transport for handles is registered. A header is kept only after that.
             let fresh = self.shared.fresh.get();
-            let is_fresh = fresh == self.header.generation || (fresh != 0 && self.shared.has_registered_transport());
+            let is_fresh = fresh == self.header.generation || (fresh != 0 && self.shared.transport.is_registered());
             if is_fresh && matches!(self.readiness, Readiness::Idle) {
                 self.has_token = true;
             } else if !ready!(self.poll_token::<B>(cx)) {

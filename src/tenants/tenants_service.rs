@@ -3,7 +3,7 @@
 use std::any::type_name;
 use std::fmt;
 use std::hash::Hash;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
@@ -13,13 +13,12 @@ use super::map::TenantMap;
 use super::tenant::Tenant;
 use super::tenant_future::TenantFuture;
 use crate::authorize;
-use crate::cell::{Freshness, is_in_grant};
+use crate::cell::{Freshness, ServiceTransport, is_in_grant};
 use crate::error::{BoxError, Error, ErrorKind};
 use crate::extensions::NewerThan;
 use crate::future::ResponseFuture;
 use crate::route::{ThroughInner, TokenRoute};
 use crate::service::{Readiness, SlowCall};
-use crate::transport::Transport;
 
 /// A service that attaches the token of a tenant to each request. Created by [`TenantsLayer`](super::TenantsLayer).
 ///
@@ -57,13 +56,13 @@ pub struct Tenants<S, K, T = ThroughInner> {
 struct SharedTenants<K, T> {
     pub(super) map: Arc<TenantMap<K>>,
     pub(super) route: T,
-    /// The transport for token requests of handles. It is set by the first `poll_ready`, and dropped with the last clone of the service.
-    transport: OnceLock<Arc<Transport>>,
+    /// The transport for token requests of handles. The first `poll_ready` registers it.
+    transport: ServiceTransport,
 }
 
 impl<S, K, T> Tenants<S, K, T> {
     pub(super) fn new(inner: S, map: Arc<TenantMap<K>>, route: T) -> Self {
-        Self { inner, shared: Arc::new(SharedTenants { map, route, transport: OnceLock::new() }) }
+        Self { inner, shared: Arc::new(SharedTenants { map, route, transport: ServiceTransport::default() }) }
     }
 
     /// Returns a reference to the inner service.
@@ -97,7 +96,8 @@ where
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.shared.register_transport(|route| route.transport(&self.inner));
+        let shared = &*self.shared;
+        shared.map.transports.register(&shared.transport, || shared.route.transport(&self.inner));
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
@@ -160,17 +160,6 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, T> SharedTenants<K, T> {
                 Err(Error::new(ErrorKind::Recursion, why))
             }
             None => Err(no_tenant::<K>()),
-        }
-    }
-
-    /// Registers the transport of this service for token requests of handles.
-    #[inline]
-    fn register_transport(&self, transport: impl FnOnce(&T) -> Transport) {
-        if self.transport.get().is_none() {
-            let transport = Arc::new(transport(&self.route));
-            if self.transport.set(transport.clone()).is_ok() {
-                self.map.transports.add(&transport);
-            }
         }
     }
 }
