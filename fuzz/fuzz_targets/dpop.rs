@@ -97,7 +97,11 @@ fn check_address(uri: &Uri) {
     assert!(!htu.contains(['?', '#']) && !authority.contains('@'), "{htu}");
     assert!(htu.ends_with(if uri.path().is_empty() { "/" } else { uri.path() }), "{uri}: {htu}");
     // What is normalised stays the same, and is the same server.
-    let normalised = Uri::from_str(htu).unwrap();
+    let Ok(normalised) = Uri::from_str(htu) else {
+        // `Uri` accepts an `@` between the brackets of an IPv6 address, and its host is then a part of them.
+        let host = uri.host().unwrap();
+        return assert_ne!(host.contains('['), host.contains(']'), "{htu}");
+    };
     dpop.observe(uri, &nonce("n"));
     let (_, again) = decoded(&prove(&dpop, &normalised, Some(&token)).unwrap());
     assert_eq!((&again["htu"], again.get("nonce")), (&claims["htu"], Some(&json!("n"))));
