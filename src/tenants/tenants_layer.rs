@@ -1,8 +1,10 @@
 //! The layer: a function that makes a grant for each key, and options for all of them.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::hash::Hash;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -99,7 +101,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, T> TenantsLayer<K, T> {
     /// Sets the maximum number of token cells. The default is 10 000.
     ///
     /// Beyond the maximum, the cells that were used least are dropped. A cell in use is kept: a request is under way, a refresh is running, or a
-    /// [`Tokens`] handle exists. So there may be more cells for a while; the next cell that is created restores the maximum. With thousands of cells
+    /// [`Tokens`] handle exists. So there may be more cells for a while; the next cells that are created restore the maximum. With thousands of cells
     /// in use beyond the maximum, it takes longer to create one, because all of them are checked.
     ///
     /// From 2048 on, the map consists of up to 64 parts of equal size, and the maximum is rounded down to a multiple of their number. The first part may be full when the
@@ -214,11 +216,11 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, T> TenantsLayer<K, T> {
         }
     }
 
-    /// Waits until no refresh and no save to a store is running, for all keys. It starts neither, and creates no cell.
+    /// Waits for the refreshes, and the saves to a store, that are running for any key. It starts none, and creates no cell.
     ///
     /// A program that exits drops the refreshes that are running. With refresh tokens that rotate, logins can then be lost: see
-    /// [stores](crate::docs::stores#the-gap). So call this after the last request, before `main` returns. It does not wait for a refresh that
-    /// starts meanwhile, nor for a cell that [`forget`](Self::forget) has removed.
+    /// [stores](crate::docs::stores#the-gap). So call this after the last request, before `main` returns. It may also wait for a refresh that
+    /// starts meanwhile. It does not wait for a cell that [`forget`](Self::forget) has removed.
     ///
     /// ```
     /// # use tower_oauth2::{client::Client, grant::ClientCredentials, tenants::TenantsLayer};
@@ -237,9 +239,14 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, T> TenantsLayer<K, T> {
     /// The future can be dropped at any time. It also waits for logins, until the people have logged in: limit the wait with
     /// `tokio::time::timeout`.
     pub async fn flush(&self) {
-        for tenant in self.map.refreshing() {
-            tenant.cell.flush().await;
-        }
+        let refreshing = self.map.refreshing().into_iter();
+        let mut running: Vec<_> = refreshing.map(|tenant| Box::pin(async move { tenant.cell.flush().await })).collect();
+        // Outside of a runtime, polling them is what continues the refreshes. Each cell is released when its own has ended.
+        poll_fn(|cx| {
+            running.retain_mut(|flush| flush.as_mut().poll(cx).is_pending());
+            if running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// Returns the number of token cells.

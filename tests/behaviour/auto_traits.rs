@@ -91,6 +91,9 @@ fn types_of_tenants_are_shared_and_their_futures_are_send() {
     share_unpinned::<TenantsLayer<u64, WithBody<fn()>>>();
     share_unpinned::<Tenants<(), Subject>>();
     share_unpinned::<Tenants<(), Subject, ThroughService>>();
+    fn send<T: Send>(_: T) {}
+    let layer = TenantsLayer::new(|_: &u64| Ok(tower_oauth2::grant::grant_fn(async |_| Token::bearer("unused"))));
+    send(layer.flush());
     send_unpinned::<TenantFuture<std::future::Ready<()>, (), Body>>();
     send_unpinned::<ResponseFuture<std::future::Ready<()>, (), Body>>();
 }
