@@ -42,9 +42,9 @@ impl Transports {
     pub(crate) fn register(&self, service: &ServiceTransport, transport: impl FnOnce() -> Transport) {
         if !service.is_registered() {
             let transport = Arc::new(transport());
-            if service.0.set(transport.clone()).is_ok() {
-                self.add(&transport);
-            }
+            // Added before it counts as registered. If another thread has registered one meanwhile, this one is dropped.
+            self.add(&transport);
+            let _ = service.0.set(transport);
         }
     }
 
