@@ -20,8 +20,8 @@ use crate::sync::{Mutex, lock};
 /// The keys are shared, so that none is cloned or dropped with a lock held.
 type CellMap<K> = Cache<Arc<K>, Arc<Tenant>, UnitWeighter, KeyHasher, KeepInUse>;
 
-/// Hashes the key of each request. SipHash would take a twelfth of the time of a request, and resist timing attacks by callers who choose
-/// millions of keys. The maximum bounds what they could gain: one request would compare its key with all others.
+/// Hashes the key of each request. SipHash took a twelfth of the time of a request. It also resists callers who find keys with equal hashes by
+/// measuring times, but only verified callers get to the map.
 type KeyHasher = SeedableRandomState;
 
 /// Creates the cell of a key.
