@@ -114,7 +114,7 @@ fn k6_subjects_are_equal_if_their_tokens_are() {
     assert_eq!(state.hash_one(&one), state.hash_one(&same));
     assert_ne!(state.hash_one(&one), state.hash_one(&other));
     assert_eq!(HashSet::from([one, same, other]).len(), 2);
-    // One byte of their hashes would not tell them apart.
+    // One byte of their hashes would not distinguish them.
     let first = Subject::new("0");
     assert!((1..5000).all(|number| Subject::new(number.to_string()) != first));
 }
