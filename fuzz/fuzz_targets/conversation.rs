@@ -24,7 +24,7 @@ use tower_oauth2::grant::{ClientCredentials, DeviceCode, Grant, Password, Refres
 use tower_oauth2::{Error, ErrorKind, OAuth2Layer, Token, Tokens};
 use tower_oauth2_fuzz::{
     API_URL, Ending, Placeholders, REFRESH, Request, Response, SECRET, SECRET_PREFIX, ServerResponse, TOKEN_URL,
-    contains_secret, error_code, error_text, form, in_virtual_time, members, sections,
+    contains_secret, error_text, form, in_virtual_time, members, sections,
 };
 
 const DEVICE_URL: &str = "https://auth.example.com/device";
@@ -219,7 +219,7 @@ impl State {
         self.tokens += 1;
         let members = members(&response.body).unwrap_or_default();
         let Some(access_token) = members.get("access_token").and_then(Value::as_str) else { return };
-        if response.is_complete() && is_token(response) {
+        if response.is_complete() && response.is_success() {
             let until = members.get("expires_in").and_then(Value::as_u64).map(usable_until);
             // The same text may be issued twice, and the layer may not use the second response, for example for its type. So the text
             // is valid until the later expiry.
@@ -233,10 +233,6 @@ impl State {
 /// use it for a second.
 fn usable_until(lifetime: u64) -> Instant {
     Instant::now() + Duration::from_secs(lifetime.clamp(1, u32::MAX.into()))
-}
-
-fn is_token(response: &ServerResponse) -> bool {
-    response.status.is_success() && members(&response.body).is_none_or(|members| error_code(&members).is_none())
 }
 
 type Reply = std::pin::Pin<Box<dyn Future<Output = io::Result<Response>> + Send>>;
@@ -299,10 +295,7 @@ impl Servers {
             ]);
             response.body = known.fill(&response.body).into();
             let new = format!("{SECRET_PREFIX}new-{}", servers.tokens);
-            let with = |new| Placeholders(&[("$NEW", new)]).fill(&response.body).into();
-            let success = ServerResponse { body: with(&new), ..response.clone() };
-            // A server puts no new token into an error response.
-            response = if is_token(&success) { success } else { ServerResponse { body: with(""), ..response } };
+            response = response.with_new_secrets(&[("$NEW", &new)]);
             servers.record_token(&response);
             response
         };

@@ -20,6 +20,8 @@ use http_body::{Frame, SizeHint};
 use tower_oauth2::ErrorKind;
 
 use crate::Response;
+use crate::form::{error_code, members};
+use crate::secrets::Placeholders;
 
 /// Splits the input at lines that contain only `%`.
 pub fn sections(input: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -81,6 +83,21 @@ impl ServerResponse {
             headers: headers.split(|byte| *byte == b'\n').filter_map(header).collect(),
             body: Bytes::copy_from_slice(body),
             ending: Ending::parse(next),
+        }
+    }
+
+    /// Returns whether this is the success of a token endpoint.
+    pub fn is_success(&self) -> bool {
+        self.status.is_success() && members(&self.body).is_none_or(|members| error_code(&members).is_none())
+    }
+
+    /// Replaces the placeholders of new secrets. A server puts none into an error response.
+    pub fn with_new_secrets(self, values: &[(&str, &str)]) -> Self {
+        let filled = |values: &[_]| Self { body: Placeholders(values).fill(&self.body).into(), ..self.clone() };
+        let success = filled(values);
+        match success.is_success() {
+            true => success,
+            false => filled(&values.iter().map(|(name, _)| (*name, "")).collect::<Vec<_>>()),
         }
     }
 

@@ -31,7 +31,8 @@ pub(crate) async fn run(run: &Arc<Run>) -> Result<(), BoxError> {
 }
 
 async fn round(run: &Arc<Run>) -> Result<(), BoxError> {
-    let setup = Setup::open(Mode::Token(Duration::ZERO)).await?;
+    // The refresh must not end before its runtime is idle, and would end before the timeout if the runtime was not.
+    let setup = Setup::open(Mode::Token(TOKEN_TIMEOUT / 2)).await?;
     let layer = setup.layer()?.token_timeout(TOKEN_TIMEOUT)?.backoff(BACKOFF, BACKOFF)?;
     let (started, has_started) = tokio::sync::oneshot::channel();
     let (stop, stopped) = mpsc::channel::<()>();

@@ -138,8 +138,8 @@ impl Servers {
         state.tokens += 1;
         let (new, next) = (format!("hunter2-new-{}", state.tokens), format!("hunter2-next-{}", state.tokens));
         let sent = [("$SECRET", SECRET), ("$REFRESH", refresh_token.unwrap_or_default()), ("$PASSWORD", PASSWORD)];
-        let values = [&sent[..], &[("$NEW", &*new), ("$NEXT", &*next)]].concat();
-        response.body = Placeholders(&values).fill(&response.body).into();
+        response.body = Placeholders(&sent).fill(&response.body).into();
+        response = response.with_new_secrets(&[("$NEW", &new), ("$NEXT", &next)]);
         let issued = members(&response.body).unwrap_or_default();
         if let Some(token) = issued.get("refresh_token").and_then(Value::as_str) {
             state.refresh_tokens.entry(token.to_owned()).or_default().extend(issuers);
