@@ -56,6 +56,13 @@ pub(crate) fn is_secret(name: &str, value: &str) -> bool {
     SECRET.contains(&name) || (!PUBLIC.contains(&name) && value.len() >= MIN_SECRET_LEN)
 }
 
+/// Returns the secrets in the query of an address, such as the `resource` of a request. A server may repeat it.
+pub(crate) fn query_secrets(address: &str) -> impl Iterator<Item = Secret> {
+    let query = address.split_once('?').map_or("", |(_, query)| query);
+    let pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.filter(|(name, value)| is_secret(name, value)).map(|(_, value)| Secret::new(value))
+}
+
 /// A form that is sent to the token endpoint: `grant_type` and the parameters of the grant.
 ///
 /// If a credential in the form has a control character, such as the line break at the end of a file, sending the form fails.
@@ -94,9 +101,12 @@ impl Form {
     /// [RFC 6749 §3.2]: https://www.rfc-editor.org/rfc/rfc6749#section-3.2
     #[must_use]
     pub fn param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        let name = name.into();
+        let (name, value) = (name.into(), value.into());
         let taken = name.is_empty() || (self.has(&name) && !REPEATABLE.contains(&name.as_str()));
         if !taken {
+            if name == "resource" {
+                self.further_secrets.extend(query_secrets(&value));
+            }
             self.pairs.push((name.into(), Secret::new(value)));
         }
         self

@@ -5,9 +5,10 @@ use serde_json::{Map, Value};
 use super::authorization_details::AuthorizationDetails;
 use crate::challenge::{Demand, merge_objects};
 use crate::error::Error;
-use crate::form::Form;
+use crate::form::{Form, query_secrets};
 use crate::into_url;
 use crate::scope;
+use crate::secret::Secret;
 use crate::store::Key;
 use crate::token::{RequestRecord, Token};
 
@@ -186,6 +187,12 @@ impl Parameters {
     /// Adds the parameters of a request that follows another one with the scope and the details.
     pub(super) fn without_scope(&self, form: Form) -> Form {
         form.params(&self.more).with_further_secrets(self.secrets())
+    }
+
+    /// Returns the secrets in the addresses of the resources, which the server could repeat.
+    pub(super) fn resource_secrets(&self) -> impl Iterator<Item = Secret> {
+        let resources = self.more.iter().filter(|(name, _)| name == "resource");
+        resources.flat_map(|(_, value)| query_secrets(value))
     }
 
     /// Returns the values of the details, which a server could repeat in each of its responses.

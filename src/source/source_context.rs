@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::Uri;
 
+use crate::into_url::WithoutQuery;
 use crate::transport::Transport;
 
 /// The token request that a [`Source`](super::Source) is asked for. It is cheap to clone.
@@ -60,7 +61,7 @@ impl SourceContext {
 impl fmt::Debug for SourceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SourceContext")
-            .field("issuer", &self.issuer)
+            .field("issuer", &self.issuer.as_deref().map(WithoutQuery))
             .field("client_id", &self.client_id)
             .finish_non_exhaustive()
     }

@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::cache_control;
-use super::shown_identifier::shown_identifier;
 use crate::clock;
 use crate::endpoint::protocol_headers;
 use crate::endpoint::request_secrets::RequestSecrets;
@@ -21,7 +20,7 @@ pub(super) struct JsonDocument {
     pub(super) members: Map<String, Value>,
     pub(super) lifetime: Duration,
     /// The secrets of the address. The server may repeat them.
-    secrets: RequestSecrets,
+    pub(super) secrets: RequestSecrets,
 }
 
 /// The reason for which an address has no usable document.
@@ -66,11 +65,6 @@ impl JsonDocument {
         let members = serde_json::from_slice(response::without_byte_order_mark(response.body()))
             .map_err(|_| Unusable::Other("the document is not a JSON object".to_owned()))?;
         Ok(Self { members, lifetime: cache_control::lifetime(response.headers()), secrets })
-    }
-
-    /// Returns an identifier of the document for an error.
-    pub(super) fn shown(&self, identifier: &str) -> String {
-        shown_identifier(identifier, &self.secrets)
     }
 }
 

@@ -9,6 +9,7 @@ use url::Url;
 use super::cache_control;
 use super::fetch_document::{JsonDocument, Unusable};
 use super::metadata::{self, AddressRules, Metadata};
+use super::shown_identifier::shown_identifier;
 use crate::catch_panic::catch_panic;
 use crate::clock;
 use crate::error::{Error, ErrorKind};
@@ -90,7 +91,7 @@ impl Discovery {
         let not_used = |why: &str| Unusable::Other(why.to_owned());
         let issuer = metadata::issuer(&document.members).map_err(not_used)?;
         if !self.accepts(issuer) {
-            let shown = document.shown(issuer);
+            let shown = shown_identifier(issuer, &[&document.secrets]);
             return Err(Unusable::Other(format!(
                 "the document is that of the issuer `{shown}`; the two are compared exactly"
             )));

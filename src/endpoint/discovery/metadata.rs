@@ -160,7 +160,7 @@ impl Metadata {
 
     /// Makes the error of a document without something that is needed.
     pub(crate) fn error(&self, why: String) -> Error {
-        Error::malformed(format!("the metadata of the issuer `{}`: {why}", self.issuer))
+        Error::malformed(format!("the metadata of the issuer `{:?}`: {why}", WithoutQuery(&self.issuer)))
     }
 
     fn url(&self, member: EndpointMember) -> Option<&Url> {
@@ -212,13 +212,13 @@ pub(super) fn endpoint_url(value: &Value, rules: AddressRules) -> Result<Url, &'
     Ok(url)
 }
 
-/// Prints the endpoints without their queries, which may contain a key, and of other members only the names.
+/// Prints the issuer and the endpoints without their queries, which may contain a key, and of other members only the names.
 impl fmt::Debug for Metadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let endpoints = self.endpoints.iter().filter_map(|(_, url)| url.as_ref().ok());
         let endpoints: Vec<_> = endpoints.map(|url| WithoutQuery(url.as_str())).collect();
         f.debug_struct("Metadata")
-            .field("issuer", &self.issuer)
+            .field("issuer", &WithoutQuery(&self.issuer))
             .field("endpoints", &endpoints)
             .field("members", &self.members.keys().collect::<Vec<_>>())
             .finish()

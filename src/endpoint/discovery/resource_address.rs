@@ -100,9 +100,14 @@ impl ResourceId {
 
     /// Returns an identifier that a document has, for an error. The server may repeat the key in the query of the resource.
     pub(crate) fn shown(&self, identifier: &str) -> String {
+        shown_identifier(identifier, &[&self.secrets()])
+    }
+
+    /// Returns the secrets in the query.
+    pub(super) fn secrets(&self) -> RequestSecrets {
         let mut secrets = RequestSecrets::default();
         secrets.add_query(self.url.query());
-        shown_identifier(identifier, &secrets)
+        secrets
     }
 
     pub(crate) fn as_str(&self) -> &str {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::fetch_document::{JsonDocument, Unusable};
 use super::metadata::endpoint_url;
 use super::resource_address::{ResourceAddress, ResourceId};
+use super::shown_identifier::shown_identifier;
 use crate::challenge::Challenge;
 use crate::clock;
 use crate::error::{Error, ErrorKind};
@@ -155,9 +156,13 @@ impl ResourceMetadata {
         let resource = resource.ok_or_else(|| "the document has no `resource`".to_owned())?.to_owned();
         if resource != expected && !id.accepts_parent(&resource) {
             // The server may repeat the key of its own address, or that of the resource.
-            let shown = id.shown(&document.shown(&resource));
+            let shown = shown_identifier(&resource, &[&document.secrets, &id.secrets()]);
+            let differ = match resource.split('?').next() == expected.split('?').next() {
+                true => ": they differ in the query, which is not printed",
+                false => "",
+            };
             return Err(format!(
-                "the document is that of the resource `{shown}`, and not of `{:?}`; the two are compared exactly",
+                "the document is that of the resource `{shown}`, and not of `{:?}`; the two are compared exactly{differ}",
                 WithoutQuery(expected)
             ));
         }

@@ -8,9 +8,10 @@ use crate::text::{printable, repeats_secret};
 const MAX_IDENTIFIER_SHOWN: usize = 128;
 
 /// Returns an identifier for an error: without its query, which may contain a key, and not if the rest repeats one of the secrets.
-pub(super) fn shown_identifier(identifier: &str, secrets: &RequestSecrets) -> String {
+/// The whole text is compared, before it is truncated.
+pub(super) fn shown_identifier(identifier: &str, secrets: &[&RequestSecrets]) -> String {
     let identifier = format!("{:?}", WithoutQuery(identifier));
-    match repeats_secret(&identifier, &secrets.texts()) {
+    match secrets.iter().any(|secrets| repeats_secret(&identifier, &secrets.texts())) {
         true => "(one that cannot be printed)".to_owned(),
         false => printable(&identifier, MAX_IDENTIFIER_SHOWN),
     }

@@ -220,6 +220,8 @@ mod tests {
             let hidden = text(&format!("code=c&state=s1&iss={iss}"), &expected());
             assert!(hidden.contains("cannot be printed") && !hidden.contains("s1"), "{hidden}");
         }
+        let keyed = text("code=c&state=s1&iss=https://api.example/%0A?key=hunter2-key", &expected());
+        assert!(keyed.contains("`https://api.example/?[secret]`") && !keyed.contains("hunter2"), "{keyed}");
         let long = text(&format!("code=c&state=s1&iss={}", "x".repeat(100_000)), &expected());
         assert!(long.len() < 1000, "{long}");
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Issuer;
+use crate::into_url::WithoutQuery;
 
 /// A longer `iss` is cut in errors.
 const MAX_ISSUER_SHOWN: usize = 200;
@@ -99,9 +100,11 @@ impl fmt::Display for ExpectedIssuer {
     }
 }
 
-/// Returns the `iss` for an error: only characters that a URL can have, and nothing if it repeats the `state`.
+/// Returns the `iss` for an error: without its query, which may contain a key, only characters that a URL can have, and nothing if it repeats
+/// the `state`.
 fn printable_issuer(iss: &str, state: &str) -> String {
-    let printable: String = iss.chars().filter(char::is_ascii_graphic).take(MAX_ISSUER_SHOWN).collect();
+    let shown = format!("{:?}", WithoutQuery(iss));
+    let printable: String = shown.chars().filter(char::is_ascii_graphic).take(MAX_ISSUER_SHOWN).collect();
     if printable.is_empty() || iss.contains(state) || printable.contains(state) {
         return "(one that cannot be printed)".to_owned();
     }

@@ -159,7 +159,8 @@ impl AuthorizationCode {
 
     /// Returns what the response to this login must contain.
     pub(super) fn expected(&self, login: &Authorization) -> Expected {
-        let secrets = self.config.parameters.secrets().map(Secret::new).collect();
+        let parameters = &self.config.parameters;
+        let secrets = parameters.secrets().map(Secret::new).chain(parameters.resource_secrets()).collect();
         let issuer = IssuerRule {
             expected: login.binding.issuer.clone(),
             is_required: login.requires_issuer,

@@ -8,6 +8,7 @@ use crate::clock;
 use crate::endpoint::{EndpointMember, Metadata, TokenEndpoint, registered_client};
 use crate::error::{Error, ErrorKind};
 use crate::grant::Context;
+use crate::into_url::WithoutQuery;
 use crate::token::RegistrationRecord;
 
 impl ProtectedResource {
@@ -56,9 +57,9 @@ impl ProtectedResource {
     }
 
     fn no_client(&self, server: &Metadata) -> Error {
-        let issuer = server.issuer();
+        let issuer = WithoutQuery(server.issuer());
         let mut why = format!(
-            "there is no client for the authorization server `{issuer}`; give one that was registered there to \
+            "there is no client for the authorization server `{issuer:?}`; give one that was registered there to \
              `ProtectedResource::client`"
         );
         match (&self.metadata_client, server.is_true(DOCUMENTS_SUPPORTED)) {

@@ -126,6 +126,8 @@ async fn m2_the_resource_is_compared_exactly() {
             assert_eq!(error.kind(), ErrorKind::Malformed);
             let shown = resource.replace("?x", "?[secret]");
             assert!(error.to_string().contains(&format!("resource `{shown}`")), "both are shown: {error}");
+            let names_query = error.to_string().contains("they differ in the query, which is not printed");
+            assert_eq!(names_query, resource.ends_with("?x"), "{error}");
         }
     }
 }
