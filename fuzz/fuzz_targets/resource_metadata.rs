@@ -4,8 +4,9 @@
 //! The first section of an input has these lines: `discover` or `layer` with options, the resource, and values of `WWW-Authenticate`. With
 //! `discover`, the other sections are the responses of the resource's server. With `layer`, they are the events of `layer.rs`.
 //!
-//! `$KEY` is a key, which belongs into a query: `?key=$KEY`. In a response, it is filled in if the server has received it. `$RESOURCE` and
-//! `$ORIGIN` are the resource and its origin.
+//! `$KEY` is a key, which belongs into a query: `?key=$KEY`. In a response with `discover`, it is filled in if the server has received it.
+//! With `layer` it is not, because errors print the path of an authorization server. `$RESOURCE` and `$ORIGIN` are the resource and its
+//! origin.
 
 #![no_main]
 
