@@ -167,6 +167,8 @@ impl ChallengeSeries {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::clock;
 
@@ -182,8 +184,10 @@ mod tests {
         ChallengedToken { token, generation, is_repeated, running: None }
     }
 
+    /// Returns a time after the start of the tests. It does not depend on how long they take, for example in an interpreter.
     fn later(seconds: u64) -> Now {
-        clock::now().plus(Duration::from_secs(seconds))
+        static START: LazyLock<Now> = LazyLock::new(clock::now);
+        START.plus(Duration::from_secs(seconds))
     }
 
     #[test]
