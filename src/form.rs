@@ -56,11 +56,15 @@ pub(crate) fn is_secret(name: &str, value: &str) -> bool {
     SECRET.contains(&name) || (!PUBLIC.contains(&name) && value.len() >= MIN_SECRET_LEN)
 }
 
+/// Returns the secrets in form-encoded pairs.
+pub(crate) fn secrets_in(pairs: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {
+    form_urlencoded::parse(pairs).filter(|(name, value)| is_secret(name, value)).map(|(_, value)| value)
+}
+
 /// Returns the secrets in the query of an address, such as the `resource` of a request. A server may repeat it.
 pub(crate) fn query_secrets(address: &str) -> impl Iterator<Item = Secret> {
     let query = address.split_once('?').map_or("", |(_, query)| query);
-    let pairs = form_urlencoded::parse(query.as_bytes());
-    pairs.filter(|(name, value)| is_secret(name, value)).map(|(_, value)| Secret::new(value))
+    secrets_in(query.as_bytes()).map(Secret::new)
 }
 
 /// A form that is sent to the token endpoint: `grant_type` and the parameters of the grant.

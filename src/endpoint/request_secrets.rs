@@ -6,10 +6,10 @@ use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
 use serde_json::Value;
-use url::form_urlencoded::{byte_serialize, parse};
+use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
-use crate::form::{MIN_SECRET_LEN, is_secret};
+use crate::form::{MIN_SECRET_LEN, is_secret, secrets_in};
 
 /// Headers whose value is not a secret.
 const PUBLIC: [HeaderName; 6] = [ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT];
@@ -59,9 +59,7 @@ impl RequestSecrets {
     }
 
     fn add_pairs(&mut self, pairs: &[u8]) {
-        for (_, value) in parse(pairs).filter(|(name, value)| is_secret(name, value)) {
-            self.add(&value);
-        }
+        secrets_in(pairs).for_each(|secret| self.add(&secret));
     }
 
     fn add_json(&mut self, name: &str, value: &Value) {
