@@ -12,9 +12,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::header::{ACCEPT, AUTHORIZATION};
 use http::{Method, StatusCode, Uri};
-use http_body_util::BodyExt;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use serde_json::Value;
 use tokio::task::yield_now;
@@ -27,7 +25,8 @@ use tower_oauth2::transport::Transport;
 use tower_oauth2::{Error, ErrorKind};
 use tower_oauth2_fuzz::{
     Ending, Placeholders, Request, Response, SECRET, ServerResponse, can_be_sent, check_address_error, contains_secret,
-    error_text, form, in_virtual_time, is_bare, is_private, is_public_name, is_safe, issuer_addresses, sections,
+    document_address, error_text, form, in_virtual_time, is_bare, is_private, is_public_name, is_safe,
+    issuer_addresses, sections,
 };
 use url::Url;
 
@@ -218,12 +217,7 @@ async fn respond(request: Request, server: Arc<Mutex<Server>>) -> io::Result<Res
         let response = server.lock().unwrap().next_response(&[("$SECRET", SECRET)]);
         return response.deliver().await;
     }
-    assert_eq!(request.method(), Method::GET);
-    assert_eq!(request.headers()[ACCEPT], "application/json");
-    assert!(!request.headers().contains_key(AUTHORIZATION));
-    let uri = request.uri().to_string();
-    let Ok(body) = request.into_body().collect().await;
-    assert!(body.to_bytes().is_empty());
+    let uri = document_address(request).await;
     let response = {
         let mut server = server.lock().unwrap();
         assert_eq!(server.addresses.get(server.sent.len()), Some(&uri));

@@ -1,6 +1,6 @@
 //! The server: parses forms, and its own responses.
 
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 use tower_oauth2::error::OAuthError;
@@ -28,6 +28,17 @@ pub async fn form(request: Request) -> Fields {
     assert_eq!(request.headers()[ACCEPT], "application/json");
     let Ok(body) = request.into_body().collect().await;
     Fields(url::form_urlencoded::parse(&body.to_bytes()).into_owned().collect())
+}
+
+/// Checks a request for a metadata document, and returns its address. It has no body and no credentials.
+pub async fn document_address(request: Request) -> String {
+    assert_eq!(request.method(), http::Method::GET);
+    assert_eq!(request.headers()[ACCEPT], "application/json");
+    assert!(!request.headers().contains_key(AUTHORIZATION));
+    let address = request.uri().to_string();
+    let Ok(body) = request.into_body().collect().await;
+    assert!(body.to_bytes().is_empty());
+    address
 }
 
 /// Parses the members of a response as JSON or as a form. Everything that the crate returns must be one of them.

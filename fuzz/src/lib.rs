@@ -9,7 +9,7 @@ mod time;
 pub use self::addresses::{
     can_be_sent, check_address_error, is_bare, is_private, is_public_name, is_safe, issuer_addresses,
 };
-pub use self::form::{Fields, error_code, form, is_credential, members};
+pub use self::form::{Fields, document_address, error_code, form, is_credential, members};
 pub use self::secrets::{CODE, Placeholders, REFRESH, SECRET, SECRET_PREFIX, contains, contains_secret, error_text};
 pub use self::server_response::{Body, Ending, ServerResponse, sections};
 pub use self::time::in_virtual_time;
